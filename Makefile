@@ -1,0 +1,65 @@
+# Everything starts here; nothing has to be installed but a Python 3 and make.
+# Another Python to start from: make setup PYTHON=python3.12
+
+PYTHON ?= python3
+CIVICWIRE = .venv/bin/civicwire
+CODE = civicwire producers schemas stream_jobs dashboards tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo up down status test test-chaos lint format generate check-generated lock
+
+help: ## show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install all that the project needs, isolated in .venv and .parts
+	@$(PYTHON) -m civicwire.bootstrap
+
+setup-dev: ## the same with what tests and checks need
+	@$(PYTHON) -m civicwire.bootstrap --dev
+
+demo: setup ## the whole line at work, from a sandbox portal to dashboards
+	@$(CIVICWIRE) demo
+
+up: setup ## start the local stack and keep it in the foreground
+	@$(CIVICWIRE) up
+
+down: setup ## stop the local stack
+	@$(CIVICWIRE) down
+
+status: setup ## what runs
+	@$(CIVICWIRE) status
+
+test: setup-dev ## all tests but the chaos tests
+	@.venv/bin/python -m pytest tests -m "not chaos"
+
+test-chaos: setup-dev ## kill parts and compare what is left with the truth
+	@.venv/bin/python -m pytest tests -m chaos
+
+lint: setup-dev ## style, types, imports between rooms, SQL
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	PYTHONPATH=. .venv/bin/lint-imports
+	.venv/bin/sqlfluff lint --disable-progress-bar dbt
+	.venv/bin/sqlfluff lint --disable-progress-bar stream_jobs/normalize stream_jobs/windows
+	.venv/bin/python -m dashboards --check
+
+format: setup-dev ## put the code into its form
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+generate: setup ## write the generated files anew: dashboards
+	@.venv/bin/python -m dashboards
+
+check-generated: setup ## fail when a generated file is stale
+	@.venv/bin/python -m dashboards --check
+
+lock: setup-dev ## pin again what requirements/*.in and civicwire/stack/poms/*.xml ask for (needs Maven)
+	@for name in core dev; do \
+	  .parts/uv/bin/uv pip compile -q --no-emit-index-url --universal --generate-hashes --python-version 3.11 \
+	    requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+	@.parts/uv/bin/uv pip compile -q --no-emit-index-url --generate-hashes --python-version 3.11 \
+	  requirements/flink.in -o requirements/flink.txt
+	@.parts/uv/bin/uv pip compile -q --no-emit-index-url --universal --generate-hashes --python-version 3.13 \
+	  requirements/warehouse.in -o requirements/warehouse.txt
+	@.venv/bin/python -m civicwire.stack.jars lock
