@@ -1,0 +1,49 @@
+"""The topics: their names, keys, schemas and settings, in one place.
+
+Retention is unlimited everywhere: the topics are the only durable state. (Kafka's default of seven days deletes
+records with old timestamps within minutes, so timestamps are the broker's append time as well.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+RAW_PREFIX = "raw."
+FOR_EVER = {"retention.ms": "-1", "message.timestamp.type": "LogAppendTime"}
+COMPACTED = {
+    "cleanup.policy": "compact",
+    "retention.ms": "-1",
+    "min.cleanable.dirty.ratio": "0.5",
+    "message.timestamp.type": "LogAppendTime",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic: ``schema`` names the Avro file of its values; keys are text unless said otherwise."""
+
+    name: str
+    schema: str
+    partitions: int
+    config: dict[str, str] = field(default_factory=lambda: dict(FOR_EVER), hash=False)
+
+    @property
+    def subject(self) -> str:
+        """Subject of the value schema in the registry (topic name strategy)."""
+        return f"{self.name}-value"
+
+
+CURSORS = Topic("cursors", "cursor", 1, COMPACTED)
+POLLS = Topic("polls", "poll", 1)
+DRIFT = Topic("drift", "drift", 1)
+DEAD_LETTERS = Topic("dead_letters", "dead_letter", 1)
+INCIDENTS = Topic("incidents", "incident", 2)
+INCIDENT_COUNTS = Topic("incident_counts", "incident_count", 2, COMPACTED)
+"""Keys are JSON objects of the first six fields; a tombstone means that the window has become empty."""
+
+SHARED = (CURSORS, POLLS, DRIFT, DEAD_LETTERS, INCIDENTS, INCIDENT_COUNTS)
+
+
+def raw(source: str) -> Topic:
+    """Return the topic of a feed's raw events; the key is the record id as text."""
+    return Topic(f"{RAW_PREFIX}{source}", f"raw/{source}", 2)
