@@ -1,0 +1,160 @@
+"""The catalog: every feed is one validated file in ``producers/sources/``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, available_timezones
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from schemas import loader
+from schemas.errors import ConfigError
+
+FOLDER = Path(__file__).parent / "sources"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Protocol(_Strict):
+    host: str = Field(pattern=r"^https?://[^/]+$", description="scheme and host, no path")
+    requests_per_second: float = Field(default=2.0, gt=0, description="token bucket of the host")
+    max_response_bytes: int = Field(default=1 << 30, gt=0, description="a longer body stops the poll")
+
+
+class Socrata(_Protocol):
+    """A table behind Socrata's SODA API."""
+
+    name: Literal["socrata"]
+    version: Literal["2.1"] = "2.1"
+    dataset: str = Field(pattern=r"^[a-z0-9]{4}-[a-z0-9]{4}$")
+    page_rows: int = Field(default=20_000, ge=1, le=50_000)
+    overlap_seconds: int = Field(default=600, ge=0)
+    token_env: str | None = None
+
+
+class CsvFile(_Protocol):
+    """A CSV file that is rewritten whole, one for each year."""
+
+    name: Literal["csv_file"]
+    version: Literal["1"] = "1"
+    path: str = Field(pattern=r"^/")
+    years: list[int | Literal["current"]] = Field(default=["current"], min_length=1)
+    encoding: Literal["utf-8", "cp1252"] = "utf-8"
+
+    @model_validator(mode="after")
+    def _one_path_per_year(self) -> CsvFile:
+        if len(self.years) > 1 and "{year}" not in self.path:
+            raise ValueError("several years share one path: put {year} into path, or list one year")
+        return self
+
+
+class Source(_Strict):
+    """One feed: where it is, how it is read, what identifies a row and when to look again."""
+
+    key: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    title: str
+    kind: Literal["crime_report", "call_for_service"]
+    counts: str = Field(description="what one row is, for people who compare feeds")
+    time_zone: str
+    licence: str
+    protocol: Annotated[Socrata | CsvFile, Field(discriminator="name")]
+    record_id: list[str] = Field(min_length=1, description="the columns that identify a row")
+    event_time: str = Field(description="the column whose newest value tells late rows and freshness; ISO text")
+    cadence_minutes: int = Field(gt=0, description="how often to look")
+    renames: dict[str, str] = Field(default_factory=dict, description="published column name to schema column name")
+    ignore_columns: list[str] = Field(default_factory=list, description="glob patterns of columns to leave out")
+    shrink_limit: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="a complete scan that loses more than this share of the rows is not believed",
+    )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _iana(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"{value!r} is no IANA time zone: write it like America/Chicago")
+        return value
+
+    @model_validator(mode="after")
+    def _columns_exist(self) -> Source:
+        known = set(self.columns)
+        for column in [*self.record_id, self.event_time, *self.renames.values()]:
+            if column not in known:
+                raise ValueError(
+                    f"{column!r} is no column of schemas/raw/{self.key}.avsc: add it there or correct it here"
+                )
+        return self
+
+    @property
+    def columns(self) -> list[str]:
+        """The row's known columns: those of the raw event's schema."""
+        fields = loader.document(f"raw/{self.key}")["fields"]
+        row = next(field for field in fields if field["name"] == "row")
+        return [field["name"] for field in row["type"]["fields"]]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of the feed's civil times."""
+        return ZoneInfo(self.time_zone)
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        place = ".".join(str(part) for part in problem["loc"] if part not in ("socrata", "csv_file")) or "the file"
+        match problem["type"]:
+            case "missing":
+                fix = f"add `{place}:`"
+            case "extra_forbidden":
+                fix = f"remove `{place}` or correct its spelling"
+            case "value_error":
+                fix = "see the message"
+            case _:
+                fix = f"correct `{place}` (now {problem['input']!r})"
+        lines.append(f"{place}: {problem['msg'].removeprefix('Value error, ')}; {fix}")
+    return " | ".join(lines)
+
+
+def load_file(path: Path) -> Source:
+    """Return the validated source in ``path``.
+
+    Raises:
+        ConfigError: the file is not valid; the message names each place and how to mend it.
+    """
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path.name} cannot be read as YAML: {error}. Correct the file.") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path.name} is empty or no mapping: start it with `key: {path.stem}`.")
+    try:
+        source = Source.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(f"{path.name} is not a valid source: {_explain(error)}.") from error
+    if source.key != path.stem:
+        raise ConfigError(f"{path.name} holds the key {source.key!r}: rename the file to {source.key}.yaml.")
+    return source
+
+
+def load_all(folder: Path = FOLDER) -> dict[str, Source]:
+    """Return every source of ``folder`` by key, in alphabetical order."""
+    return {path.stem: load_file(path) for path in sorted(folder.glob("*.yaml"))}
+
+
+def find(key: str, folder: Path = FOLDER) -> Source:
+    """Return the source ``key``.
+
+    Raises:
+        ConfigError: there is none; the message lists those that exist.
+    """
+    path = folder / f"{key}.yaml"
+    if not path.is_file():
+        known = ", ".join(item.stem for item in sorted(folder.glob("*.yaml")))
+        raise ConfigError(f"There is no source {key!r}: use one of {known}, or add producers/sources/{key}.yaml.")
+    return load_file(path)

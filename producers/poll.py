@@ -1,0 +1,389 @@
+"""The poll protocol: restore, ask, fetch, diff, reconcile, publish, commit.
+
+1. Restore: fence an older poller, read cursor and events past the ledger's offsets.
+2. Ask: the cheapest question that can tell that nothing changed.
+3. Fetch: the client's scans, page by page, in a total order.
+4. Diff: each row's content hash against the ledger: new, revised, unchanged, back after a delete.
+5. Reconcile: the client compares with the portal's own count; rows that a complete scan no longer holds become deletes.
+6. Publish: events, dead letters, drift, receipt and cursor in one transaction; the counts must add up.
+7. Commit, then restore the ledger from the topic.
+
+A crash anywhere starts again at 1 and changes nothing: changes are kept in temporary tables until they are published.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from producers.catalog import Source
+from producers.clients import Asked, Client, Scan, client
+from producers.http import Portal
+from producers.ledger import Gone, Ledger
+from producers.publisher import Outgoing, Publisher
+from producers.rows import Dead, Row, dead_letter, shaper
+from schemas import kafka_topics, loader, registry, topics
+from schemas.errors import CivicwireError, FatalError, RecordError
+from schemas.wire import encoder
+
+FUTURE = timedelta(days=2)
+"""An event time further ahead than this is a typing error and must not make every later row look late."""
+SHRINK_MATTERS = 100
+"""Fewer rows than this may vanish whatever their share: small feeds lose half their rows honestly."""
+
+Step = Callable[[str], None]
+"""Called with the name of each step that is done; shows progress, and lets a test stop the process right there."""
+
+
+def _ignore(_step: str) -> None:
+    """Show nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """Where the broker and the registry are, where ledgers are kept, and the sandbox's address, if any."""
+
+    kafka: str
+    registry: str
+    ledgers: Path
+    portal: str | None = None
+    since: str | None = None
+    """Bound of a home that keeps only recent rows (ISO date): the first poll's bound stays in the cursor."""
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What one poll has counted so far."""
+
+    rows_in: int = 0
+    unchanged: int = 0
+    dead: int = 0
+    unidentified: int = 0
+    complete: bool = False
+    portal_rows: int | None = None
+    newest_event: str | None = None
+    extras: set[str] = field(default_factory=set)
+    columns: set[str] = field(default_factory=set)
+    drift: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Poller:
+    """Polls one feed; one object serves any number of polls."""
+
+    def __init__(self, source: Source, connections: Connections, on_step: Step = _ignore) -> None:
+        self._source = source
+        self._connections = connections
+        self._step = on_step
+        self._raw = topics.raw(source.key)
+        kafka_topics.ensure(connections.kafka, [self._raw, *topics.SHARED])
+        self._encode = {
+            topic.name: encoder(registry.register(connections.registry, topic), loader.parsed(topic.schema))
+            for topic in (self._raw, topics.CURSORS, topics.POLLS, topics.DRIFT, topics.DEAD_LETTERS)
+        }
+        self._shape = shaper(source)
+        self._publisher = Publisher(source.key, connections.kafka)
+        self._ledger = Ledger(connections.ledgers, source, connections.kafka, connections.registry)
+
+    def close(self) -> None:
+        """Close the ledger."""
+        self._ledger.close()
+
+    def poll(self, *, accept_shrink: bool = False) -> dict[str, Any]:
+        """Poll once and return the receipt, which is also in the topic ``polls``.
+
+        Args:
+            accept_shrink: believe a complete scan that lost more rows than the source's ``shrink_limit``.
+
+        Raises:
+            RetriableError: the portal or the broker failed in a way that may pass.
+            FatalError: the feed needs a person. In both cases a receipt says so, nothing else was published, and the
+                cursor stays.
+        """
+        started = datetime.now(UTC)
+        poll_id = f"{self._source.key}@{started.strftime('%Y%m%dT%H%M%S.%fZ')}"
+        portal = Portal(self._source, self._connections.portal)
+        attempt = _Attempt(self, portal, poll_id, started)
+        try:
+            return attempt.run(accept_shrink=accept_shrink)
+        except CivicwireError as error:
+            attempt.fail(error)
+            raise
+        finally:
+            portal.close()
+
+
+class _Attempt:
+    """One poll from restore to commit."""
+
+    def __init__(self, poller: Poller, portal: Portal, poll_id: str, started: datetime) -> None:
+        self._source = poller._source  # noqa: SLF001 - one class in two lifetimes: the feed's and the poll's
+        self._ledger = poller._ledger  # noqa: SLF001
+        self._publisher = poller._publisher  # noqa: SLF001
+        self._encode = poller._encode  # noqa: SLF001
+        self._shape = poller._shape  # noqa: SLF001
+        self._step = poller._step  # noqa: SLF001
+        self._raw = poller._raw  # noqa: SLF001
+        self._portal = portal
+        self._since = poller._connections.since  # noqa: SLF001
+        self._poll_id = poll_id
+        self._started = started
+        self._tally = _Tally()
+        self._position: dict[str, str] = {}
+
+    def run(self, *, accept_shrink: bool) -> dict[str, Any]:
+        self._ledger.restore()
+        self._ledger.begin()
+        self._position = self._ledger.position()
+        self._step("restored")
+
+        since = self._position.get("since", "") if self._position else self._since
+        feed = client(self._source, self._portal, self._started, since or None)
+        asked = feed.ask(self._position)
+        self._step("asked")
+        self._tally.newest_event = self._position.get("newest_event")
+        before = dict(self._position)
+        after = {**before, **asked.position, **({"since": since} if since else {})}
+        if not asked.changed:
+            return self._commit("unchanged", "none", asked, before, after)
+
+        for scan in self._all_scans(feed, before):
+            self._read(scan, before)
+            if scan.complete:
+                self._delete_gone(scan, accept_shrink=accept_shrink)
+            if scan.finished is None:
+                raise FatalError(f"{self._source.key}: a scan did not finish. This is a defect; please report it.")
+            after.update(scan.finished.position)
+            self._tally.portal_rows = scan.finished.portal_rows
+            self._tally.complete = scan.complete
+        self._step("fetched")
+
+        if self._tally.portal_rows is not None and self._tally.complete:
+            after["gap"] = str(self._tally.portal_rows - self._ledger.live_rows_after())
+        if self._tally.newest_event:
+            after["newest_event"] = self._tally.newest_event
+        self._note_drift(asked, before, after)
+        self._step("reconciled")
+        return self._commit("changed", "complete" if self._tally.complete else "incremental", asked, before, after)
+
+    def _all_scans(self, feed: Client, before: dict[str, str]) -> Iterator[Scan]:
+        yield from feed.scans(before)
+        again = feed.recheck(before, self._ledger.live_rows_after()) if not self._tally.complete else None
+        if again is not None:
+            yield again
+
+    # --- fetch and diff -----------------------------------------------------------------------------------------
+
+    def _read(self, scan: Scan, before: dict[str, str]) -> None:
+        newest_before = before.get("newest_event")
+        if scan.columns is not None:
+            self._tally.columns.update(scan.columns)
+        for page in scan.pages:
+            self._tally.rows_in += len(page)
+            rows: list[Row] = []
+            for item in page:
+                if isinstance(item, Dead):
+                    self._bury(item)
+                    continue
+                try:
+                    rows.append(self._shape(item))
+                except RecordError as error:
+                    self._bury(dead_letter(self._source.key, error.reason, error.detail, item.original))
+            self._diff(rows, scan.scope, newest_before)
+
+    def _bury(self, dead: Dead) -> None:
+        self._tally.dead += 1
+        self._tally.unidentified += 1
+        letter = {
+            "dead_id": dead.dead_id,
+            "source": self._source.key,
+            "stage": "poll",
+            "reason": dead.reason,
+            "detail": dead.detail,
+            "payload": dead.payload,
+            "poll_id": self._poll_id,
+            "observed_at": self._started,
+        }
+        self._ledger.put_dead(dead.dead_id, self._encode[topics.DEAD_LETTERS.name](letter))
+
+    def _diff(self, rows: list[Row], scope: str, newest_before: str | None) -> None:
+        known = self._ledger.look_up([(row.record_id, row.content_hash) for row in rows], scope)
+        encode = self._encode[self._raw.name]
+        pending = self._ledger.pending()
+        changes: dict[str, tuple[str, str, int, bool, bytes]] = {}
+        for row, old in zip(rows, known, strict=True):
+            self._tally.extras.update(row.extras)
+            self._note_newest(row.event_time)
+            # The same identity twice in one poll: the later reading counts, the earlier one is a repeat.
+            if changes.pop(row.record_id, None) is not None:
+                self._tally.unchanged += 1
+            elif row.record_id in pending:
+                pending.discard(row.record_id)
+                self._ledger.drop_change(row.record_id)
+                self._tally.unchanged += 1
+            if old is not None and old.live and old.content_hash == row.content_hash:
+                self._tally.unchanged += 1
+                continue
+            op = "insert" if old is None else "revise" if old.live else "reappear"
+            late = op == "insert" and bool(newest_before and row.event_time and row.event_time < newest_before)
+            revision = 1 if old is None else old.revision + 1
+            event = encode(self._event(row, op, revision, scope, late=late))
+            changes[row.record_id] = (row.record_id, op, revision, late, event)
+        self._ledger.put_changes(list(changes.values()))
+
+    def _event(self, row: Row, op: str, revision: int, scope: str, *, late: bool) -> dict[str, Any]:
+        return {
+            "record_id": row.record_id,
+            "revision": revision,
+            "op": op,
+            "content_hash": row.content_hash,
+            "observed_at": self._started,
+            "source_updated_at": row.updated_at,
+            "late": late,
+            "poll_id": self._poll_id,
+            "scope": scope,
+            "row": row.known,
+            "extras": row.extras,
+        }
+
+    def _note_newest(self, event_time: str | None) -> None:
+        if event_time is None or (self._tally.newest_event and event_time <= self._tally.newest_event):
+            return
+        try:
+            moment = datetime.fromisoformat(event_time)
+        except ValueError:
+            return
+        if moment.replace(tzinfo=moment.tzinfo or self._source.zone) - FUTURE <= self._started:
+            self._tally.newest_event = event_time
+
+    # --- reconcile ----------------------------------------------------------------------------------------------
+
+    def _delete_gone(self, scan: Scan, *, accept_shrink: bool) -> None:
+        gone = list(self._ledger.gone(scan.scope))
+        if not gone:
+            return
+        if self._tally.unidentified:
+            # A row without a readable identity may be one of those that seem gone: deletes wait.
+            return
+        live = self._ledger.live_rows()
+        if not accept_shrink and len(gone) > SHRINK_MATTERS and len(gone) > live * self._source.shrink_limit:
+            raise FatalError(
+                f"{self._source.key}: a complete scan lacks {len(gone)} of {live} rows, more than the limit of "
+                f"{self._source.shrink_limit:.0%}. If the portal really dropped them, poll with --accept-shrink."
+            )
+        encode = self._encode[self._raw.name]
+        self._ledger.put_changes([self._delete(row, last, encode) for row, last in self._ledger.last_events(gone)])
+
+    def _delete(
+        self, row: Gone, last: dict[str, Any], encode: Callable[[dict[str, Any]], bytes]
+    ) -> tuple[str, str, int, bool, bytes]:
+        event = {
+            **last,
+            "revision": row.revision + 1,
+            "op": "delete",
+            "observed_at": self._started,
+            "late": False,
+            "poll_id": self._poll_id,
+        }
+        return row.record_id, "delete", row.revision + 1, False, encode(event)
+
+    def _note_drift(self, asked: Asked, before: dict[str, str], after: dict[str, str]) -> None:
+        stated = set(asked.columns) if asked.columns is not None else self._tally.columns or None
+        earlier = set(json.loads(before["columns"])) if "columns" in before else None
+        schema = {*self._source.columns, *self._source.renames}
+        present = (stated or set()) | self._tally.extras
+        known = schema if earlier is None else earlier | (schema if stated is None else set())
+        added = {name for name in present - known if not name.startswith(":")}
+        dropped = (earlier - present) if earlier is not None and stated is not None else set()
+        for kind, columns in (("column_added", added), ("column_dropped", dropped)):
+            for column in sorted(columns):
+                detail = f"{self._source.title}: the column {column} " + (
+                    "is new; its values are in extras until schemas/raw has it."
+                    if kind == "column_added"
+                    else "is no longer there."
+                )
+                self._tally.drift.append(
+                    {
+                        "source": self._source.key,
+                        "kind": kind,
+                        "column": column,
+                        "detail": detail,
+                        "poll_id": self._poll_id,
+                        "observed_at": self._started,
+                    }
+                )
+        if stated is not None or self._tally.extras:
+            after["columns"] = json.dumps(sorted(present if stated is not None else present | (earlier or schema)))
+
+    # --- publish and commit -------------------------------------------------------------------------------------
+
+    def _commit(
+        self, status: str, scan: str, asked: Asked, before: dict[str, str], after: dict[str, str]
+    ) -> dict[str, Any]:
+        receipt = self._receipt(status, scan, asked.changed_at)
+        if receipt["rows_in"] != sum(
+            receipt[name] for name in ("inserted", "revised", "reappeared", "unchanged", "dead")
+        ):
+            raise FatalError(
+                f"{self._source.key}: the counts do not add up ({receipt}). This is a defect; please report it."
+            )
+        self._publisher.publish(self._outgoing(receipt, before, after), lambda: self._step("produced"))
+        self._step("committed")
+        self._ledger.restore()
+        self._step("ledger updated")
+        return receipt
+
+    def _receipt(self, status: str, scan: str, changed_at: datetime | None) -> dict[str, Any]:
+        counts = self._ledger.counts() if status == "changed" else {}
+        return {
+            "poll_id": self._poll_id,
+            "source": self._source.key,
+            "status": status,
+            "scan": scan,
+            "started_at": self._started,
+            "finished_at": datetime.now(UTC),
+            "requests": self._portal.cost.requests,
+            "bytes_received": self._portal.cost.bytes_received,
+            "rows_in": self._tally.rows_in,
+            "inserted": counts.get("insert", 0),
+            "revised": counts.get("revise", 0),
+            "reappeared": counts.get("reappear", 0),
+            "deleted": counts.get("delete", 0),
+            "unchanged": self._tally.unchanged,
+            "dead": self._tally.dead,
+            "late": counts.get("late", 0),
+            "drift": len(self._tally.drift),
+            "portal_rows": self._tally.portal_rows,
+            "live_rows": self._ledger.live_rows_after() if status == "changed" else self._ledger.live_rows(),
+            "newest_event_local": self._tally.newest_event,
+            "portal_changed_at": changed_at,
+            "error": None,
+        }
+
+    def _outgoing(self, receipt: dict[str, Any], before: dict[str, str], after: dict[str, str]) -> Iterator[Outgoing]:
+        source = self._source.key
+        if receipt["status"] == "changed":
+            for record_id, event in self._ledger.changes():
+                yield self._raw.name, record_id, event
+            for dead_id, letter in self._ledger.dead_letters():
+                yield topics.DEAD_LETTERS.name, dead_id, letter
+            for drift in self._tally.drift:
+                yield topics.DRIFT.name, source, self._encode[topics.DRIFT.name](drift)
+        yield topics.POLLS.name, source, self._encode[topics.POLLS.name](receipt)
+        if after != before:
+            cursor = {"source": source, "poll_id": self._poll_id, "position": after, "updated_at": self._started}
+            yield topics.CURSORS.name, source, self._encode[topics.CURSORS.name](cursor)
+
+    def fail(self, error: CivicwireError) -> None:
+        """Publish a receipt of the failed poll; the cursor is not in it."""
+        self._tally = _Tally(newest_event=self._position.get("newest_event"))
+        receipt = {**self._receipt("failed", "none", None), "error": str(error)}
+        message = (topics.POLLS.name, self._source.key, self._encode[topics.POLLS.name](receipt))
+        try:
+            self._publisher.publish([message], lambda: None)
+        except CivicwireError as also:
+            # The broker may be what failed in the first place: the first error is the one to report.
+            error.add_note(f"The receipt of the failed poll could not be written either: {also}")

@@ -1,0 +1,86 @@
+"""Publish one poll in one Kafka transaction: all of it becomes visible, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from schemas.errors import FatalError, RetriableError
+from schemas.kafka_topics import SYSLOG_CRITICAL
+
+TRANSACTION_TIMEOUT_MS = 600_000
+"""Ten minutes: rows are fetched before the transaction begins, so it only has to carry them to the broker."""
+INIT_TIMEOUT_SECONDS = 60
+LINGER_MS = 10
+BATCH_BYTES = 262_144
+QUEUE_MESSAGES = 200_000
+
+Outgoing = tuple[str, str, bytes]
+"""Topic, key as text, value."""
+
+
+class Publisher:
+    """The transactional producer of one feed.
+
+    Its transactional id is the feed's, so a second poller of the same feed fences the first, and a transaction that a
+    killed poller left open is aborted before anything else is read.
+    """
+
+    def __init__(self, source: str, bootstrap_servers: str) -> None:
+        self._source = source
+        self._producer = Producer(
+            {
+                "bootstrap.servers": bootstrap_servers,
+                "transactional.id": f"civicwire.poller.{source}",
+                "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+                "linger.ms": LINGER_MS,
+                "batch.size": BATCH_BYTES,
+                "compression.type": "lz4",
+                "log_level": SYSLOG_CRITICAL,
+                "queue.buffering.max.messages": QUEUE_MESSAGES,
+            }
+        )
+        self._producer.init_transactions(INIT_TIMEOUT_SECONDS)
+
+    def publish(self, messages: Iterable[Outgoing], before_commit: Callable[[], None]) -> None:
+        """Write ``messages`` and commit; ``before_commit`` is called when all are written.
+
+        Only the commit counts: ``flush`` alone would return 0 after losing a message.
+
+        Raises:
+            FatalError: another poller of this feed has taken over.
+            RetriableError: the broker refused; nothing became visible.
+        """
+        try:
+            self._producer.begin_transaction()
+            for topic, key, value in messages:
+                self._produce(topic, key, value)
+            self._producer.flush()
+            before_commit()
+            self._producer.commit_transaction()
+        except KafkaException as error:
+            self._give_up(error.args[0])
+            raise RetriableError(f"{self._source}: the transaction was not committed ({error}). Poll again.") from error
+        except BaseException:
+            self._producer.abort_transaction()
+            raise
+
+    def _produce(self, topic: str, key: str, value: bytes) -> None:
+        while True:
+            try:
+                self._producer.produce(topic, key=key, value=value)
+            except BufferError:
+                self._producer.poll(0.1)
+            else:
+                self._producer.poll(0)
+                return
+
+    def _give_up(self, error: KafkaError) -> None:
+        if error.code() in (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED):  # noqa: SLF001
+            raise FatalError(
+                f"{self._source}: another poller of this feed has started, so this one stops. "
+                "Run one poller for each feed."
+            )
+        if not error.fatal():
+            self._producer.abort_transaction()

@@ -1,0 +1,121 @@
+"""Read a topic from remembered offsets to its present end, committed records only."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicCollection,
+    TopicPartition,
+)
+
+from schemas.errors import RetriableError
+from schemas.kafka_topics import SYSLOG_CRITICAL, admin
+
+TIMEOUT_SECONDS = 30
+BATCH = 10_000
+GATHER_SECONDS = 0.05
+"""How long a batch is gathered before it is handed on, full or not."""
+FETCH_WAIT_MS = 20
+"""How long the broker waits at an end before it says so; its default of 500 would slow every poll."""
+
+Offsets = dict[tuple[str, int], int]
+
+
+def topic_ids(bootstrap_servers: str, topics: list[str]) -> dict[str, str]:
+    """Return the broker's id of each topic: a topic that was deleted and made again has another one."""
+    described = admin(bootstrap_servers).describe_topics(TopicCollection(topics), request_timeout=TIMEOUT_SECONDS)
+    return {name: str(future.result().topic_id) for name, future in described.items()}
+
+
+def partitions(bootstrap_servers: str, topics: list[str]) -> list[tuple[str, int]]:
+    """Return ``(topic, partition)`` of those of ``topics`` that exist."""
+    present = admin(bootstrap_servers).list_topics(timeout=TIMEOUT_SECONDS).topics
+    return [(name, index) for name in topics if name in present for index in sorted(present[name].partitions)]
+
+
+def consumer(bootstrap_servers: str) -> Consumer:
+    """Return a consumer of committed records that belongs to no group and says when it reaches an end."""
+    return Consumer(
+        {
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": f"civicwire.tail.{uuid.uuid4().hex}",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": FETCH_WAIT_MS,
+            "log_level": SYSLOG_CRITICAL,
+        }
+    )
+
+
+def read(
+    bootstrap_servers: str, topics: list[str], offsets: Mapping[tuple[str, int], int], end: Callable[[Offsets], None]
+) -> Iterator[list[Message]]:
+    """Yield batches of committed records of ``topics`` from ``offsets`` (missing: the beginning) to their present ends.
+
+    When all ends are reached ``end`` is called with the next offset of each partition.
+
+    Raises:
+        RetriableError: the broker did not deliver in time.
+    """
+    reader = consumer(bootstrap_servers)
+    try:
+        unread, reached = _ends(reader, topics, offsets)
+        open_ends: set[tuple[str | None, int | None]] = {(place.topic, place.partition) for place in unread}
+        if unread:
+            reader.assign(unread)
+        while open_ends:
+            batch = []
+            for message in _batch(reader, topics):
+                if message.error() is None:
+                    batch.append(message)
+                else:
+                    open_ends.discard((message.topic(), message.partition()))
+            if batch:
+                yield batch
+        for place in reader.position(unread) if unread else ():
+            if place.offset >= 0:
+                reached[place.topic, place.partition] = place.offset
+        end(reached)
+    finally:
+        reader.close()
+
+
+def _ends(
+    reader: Consumer, topics: list[str], offsets: Mapping[tuple[str, int], int]
+) -> tuple[list[TopicPartition], Offsets]:
+    """Return the partitions that hold something past ``offsets``, and the ends of those that do not."""
+    known = reader.list_topics(timeout=TIMEOUT_SECONDS).topics
+    unread: list[TopicPartition] = []
+    reached: Offsets = {}
+    for name in topics:
+        for partition in known[name].partitions:
+            start = offsets.get((name, partition), OFFSET_BEGINNING)
+            low, high = reader.get_watermark_offsets(TopicPartition(name, partition), timeout=TIMEOUT_SECONDS)
+            if high in (low, start):
+                reached[name, partition] = high
+            else:
+                unread.append(TopicPartition(name, partition, start))
+    return unread, reached
+
+
+def _batch(reader: Consumer, topics: list[str]) -> list[Message]:
+    """Return the next messages; those with an error are ends of partitions."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not (messages := reader.consume(BATCH, GATHER_SECONDS)):
+        if time.monotonic() > deadline:
+            raise RetriableError(f"The broker gave nothing of {topics} for {TIMEOUT_SECONDS} s. Is it running?")
+    for message in messages:
+        error = message.error()
+        if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's public name
+            raise KafkaException(error)
+    return messages
