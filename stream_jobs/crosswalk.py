@@ -1,0 +1,85 @@
+"""Crosswalks: CSV files that map a feed's own codes to ours, rendered as SQL case expressions.
+
+``crosswalks/<source>/<column>.csv``: the first column has the name of the feed's column and holds its codes, every
+other column is a target, for example category. A code with ``%`` is a pattern (SQL ``like``); exact codes are tried
+first, then the patterns from top to bottom. An empty target says that the code is known and deliberately left unmapped.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from schemas.errors import ConfigError
+
+FOLDER = Path(__file__).parent / "crosswalks"
+_ARMS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Crosswalk:
+    """One target of one file: codes of ``column`` to values of ``target``."""
+
+    column: str
+    target: str
+    exact: dict[str, str]
+    patterns: dict[str, str]
+
+    def expression(self) -> str:
+        """Return a SQL case expression over ``column``; it is null for a code that is not mapped."""
+        by_value: dict[str, list[str]] = {}
+        for code, value in self.exact.items():
+            by_value.setdefault(value, []).append(code)
+        arms = [
+            f"when {self.column} in ({', '.join(_literal(code) for code in codes)}) then {_literal(value)}"
+            for value, codes in by_value.items()
+            if value
+        ]
+        arms += [
+            f"when {self.column} like {_literal(pattern)} then {_literal(value)}"
+            for pattern, value in self.patterns.items()
+        ]
+        cases = [arms[start : start + _ARMS] for start in range(0, len(arms), _ARMS)]
+        expressions = ["case\n" + "\n".join(f"        {arm}" for arm in case) + "\n    end" for case in cases]
+        return expressions[0] if len(expressions) == 1 else f"coalesce({', '.join(expressions)})"
+
+
+@cache
+def of_source(source: str) -> dict[str, Crosswalk]:
+    """Return the crosswalks of a feed by target.
+
+    Raises:
+        ConfigError: a code stands twice in a file, or two files have the same target.
+    """
+    found: dict[str, Crosswalk] = {}
+    for path in sorted((FOLDER / source).glob("*.csv")):
+        for crosswalk in _read(path):
+            if crosswalk.target in found:
+                raise ConfigError(f"{path} maps {crosswalk.target}, which another file of {source} maps: keep one.")
+            found[crosswalk.target] = crosswalk
+    return found
+
+
+def _read(path: Path) -> list[Crosswalk]:
+    with path.open(encoding="utf-8", newline="") as lines:
+        rows = csv.DictReader(lines)
+        column, *targets = rows.fieldnames or ()
+        records = list(rows)
+    codes = [record[column] for record in records]
+    if repeated := {code for code in codes if codes.count(code) > 1}:
+        raise ConfigError(f"{path} has {', '.join(sorted(repeated))} more than once: keep one line for each code.")
+    return [
+        Crosswalk(
+            column,
+            target,
+            exact={record[column]: record[target] for record in records if "%" not in record[column]},
+            patterns={record[column]: record[target] for record in records if "%" in record[column]},
+        )
+        for target in targets
+    ]
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,172 @@
+"""The two Flink jobs: which SQL files they run over which tables, with which settings."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from schemas import loader, topics
+from schemas.errors import ConfigError
+from stream_jobs import crosswalk, tables
+from stream_jobs.tables import Cluster
+
+FOLDER = Path(__file__).parent
+NORMALIZE = FOLDER / "normalize"
+WINDOWS = FOLDER / "windows"
+
+MINI_BATCH_LATENCY = "500 ms"
+"""Window counts collect changes this long: enough to fold a poll's burst, short beside the time of a poll."""
+MINI_BATCH_ROWS = "5000"
+
+_STATEMENT_END = re.compile(r";\s*$", re.MULTILINE)
+_PLACEHOLDER = re.compile(r"\{\{ (\w+) \}\}")
+_COMMENT_LINE = re.compile(r"^\s*--.*\n?", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One Flink job.
+
+    Attributes:
+        name: normalize or windows.
+        group: consumer group in which the job commits how far it has read.
+        sources: topics that it reads.
+        sinks: topics that it writes.
+        stateful: whether it must read from the start when there is no checkpoint to go on from.
+        definitions: statements to run one after another before the job starts: tables and views.
+        inserts: statements that together are the job.
+        settings: Flink settings of this job alone.
+    """
+
+    name: str
+    group: str
+    sources: tuple[topics.Topic, ...]
+    sinks: tuple[topics.Topic, ...]
+    stateful: bool
+    definitions: tuple[str, ...]
+    inserts: tuple[str, ...]
+    settings: dict[str, str]
+
+    @property
+    def title(self) -> str:
+        """Name of the job in Flink."""
+        return f"civicwire {self.name}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the job's own statements and its delivery guarantee: then an old checkpoint may not fit."""
+        statements = (*self.definitions, *self.inserts)
+        own = [text for text in statements if not text.startswith("create temporary table")]
+        own.append("exactly-once" if any("= 'exactly-once'" in text for text in statements) else "at-least-once")
+        return hashlib.blake2b("\n".join(own).encode(), digest_size=8).hexdigest()
+
+
+def feeds() -> list[str]:
+    """Return the sources that have a normalise file, in order."""
+    return sorted(path.stem for path in NORMALIZE.glob("*.sql"))
+
+
+def script(path: Path) -> str:
+    """Return a SQL file with its placeholders filled from crosswalks and Avro files.
+
+    Raises:
+        ConfigError: a placeholder has no crosswalk.
+    """
+    values = {}
+    if path.parent == NORMALIZE:
+        values = {target: found.expression() for target, found in crosswalk.of_source(path.stem).items()}
+        values["row_as_json"] = _row_as_json(path.stem)
+
+    def value(placeholder: re.Match[str]) -> str:
+        name = placeholder[1]
+        if name not in values:
+            raise ConfigError(f"{path.name} uses {name}: add a crosswalk in which it is a column.")
+        return values[name]
+
+    return _PLACEHOLDER.sub(value, path.read_text(encoding="utf-8"))
+
+
+def statements(path: Path) -> list[str]:
+    """Return the rendered statements of a SQL file, without comment lines and closing semicolons."""
+    bare = _COMMENT_LINE.sub("", script(path))
+    return [statement.strip() for statement in _STATEMENT_END.split(bare) if statement.strip()]
+
+
+def normalize(cluster: Cluster) -> Job:
+    """Return the job that turns the raw events of every feed into incidents and dead letters."""
+    group = "civicwire-normalise"
+    sources = tuple(topics.raw(source) for source in feeds())
+    definitions, inserts = _read(cluster, [NORMALIZE / f"{source}.sql" for source in feeds()])
+    return Job(
+        name="normalize",
+        group=group,
+        sources=sources,
+        sinks=(topics.INCIDENTS, topics.DEAD_LETTERS),
+        stateful=False,
+        definitions=(
+            *(tables.source(cluster, topic, group=group, from_start=False) for topic in sources),
+            tables.sink(cluster, topics.INCIDENTS, key="incident_id"),
+            tables.sink(cluster, topics.DEAD_LETTERS, key="dead_id"),
+            *definitions,
+        ),
+        inserts=inserts,
+        settings={},
+    )
+
+
+def windows(cluster: Cluster) -> Job:
+    """Return the job that counts the current incidents by window."""
+    group = "civicwire-windows"
+    queries = sorted(path for path in WINDOWS.glob("*.sql") if path.stem != "current_incidents")
+    definitions, inserts = _read(cluster, [WINDOWS / "current_incidents.sql", *queries])
+    return Job(
+        name="windows",
+        group=group,
+        sources=(topics.INCIDENTS,),
+        sinks=(topics.INCIDENT_COUNTS,),
+        stateful=True,
+        definitions=(
+            tables.source(cluster, topics.INCIDENTS, group=group, from_start=True),
+            tables.upsert_sink(cluster, topics.INCIDENT_COUNTS, key=tables.COUNT_KEY),
+            *definitions,
+        ),
+        inserts=inserts,
+        settings={
+            "table.exec.mini-batch.enabled": "true",
+            "table.exec.mini-batch.allow-latency": MINI_BATCH_LATENCY,
+            "table.exec.mini-batch.size": MINI_BATCH_ROWS,
+            # The key of the sink is the key of the aggregate, so there is nothing to reconcile in front of it.
+            "table.exec.sink.upsert-materialize": "NONE",
+            "table.exec.sink.require-on-conflict": "false",
+        },
+    )
+
+
+JOBS: dict[str, Callable[[Cluster], Job]] = {"normalize": normalize, "windows": windows}
+"""In the order of the stream."""
+
+
+def _read(cluster: Cluster, files: list[Path]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the files' definitions and inserts."""
+    parts = [statement for path in files for statement in statements(path)]
+    inserts = [part for part in parts if part.startswith("insert")]
+    if cluster.exactly_once:
+        inserts = [_own_transactions(cluster, index, insert) for index, insert in enumerate(inserts)]
+    return tuple(part for part in parts if not part.startswith("insert")), tuple(inserts)
+
+
+def _own_transactions(cluster: Cluster, index: int, insert: str) -> str:
+    """Several inserts write to one topic, each through its own sink, and sinks must not share transactional ids."""
+    head, _, query = insert.partition("\n")
+    topic = head.removeprefix("insert into ")
+    prefix = f"{cluster.transactional_id}-{topic}-{index}"
+    return f"{head} /*+ options('sink.transactional-id-prefix' = '{prefix}') */\n{query}"
+
+
+def _row_as_json(source: str) -> str:
+    (row,) = (field["type"] for field in loader.document(f"raw/{source}")["fields"] if field["name"] == "row")
+    pairs = ",\n".join(f"        key '{field['name']}' value `row`.`{field['name']}`" for field in row["fields"])
+    return f"json_object(\n{pairs}\n        absent on null\n    )"

@@ -1,0 +1,118 @@
+"""How far the writer's consumer group is behind its topics."""
+
+from __future__ import annotations
+
+import time
+
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
+
+from schemas import kafka_topics
+from schemas.errors import RetriableError
+from stream_jobs.warehouse.connection import Place
+from stream_jobs.warehouse.tables import STAGES
+
+GROUP = "civicwire-warehouse"
+TIMEOUT_SECONDS = 30
+Partition = tuple[str, int]
+_PAUSE_SECONDS = 0.1
+_ELECTING = {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+}
+"""A topic that has just been made has no leader for some milliseconds."""
+
+
+def partitions(bootstrap_servers: str) -> list[Partition]:
+    """Return the partitions of those of the writer's topics that exist.
+
+    Raises:
+        RetriableError: the broker does not answer.
+    """
+    try:
+        present = kafka_topics.admin(bootstrap_servers).list_topics(timeout=TIMEOUT_SECONDS).topics
+    except (KafkaException, TimeoutError) as error:
+        raise _silent(bootstrap_servers, error) from error
+    return [(name, index) for name in STAGES if name in present for index in sorted(present[name].partitions)]
+
+
+def ends(bootstrap_servers: str, wanted: list[Partition], *, first: bool = False) -> dict[Partition, int]:
+    """Return the offset after the last committed message of each partition, or with ``first`` the earliest there is.
+
+    Raises:
+        RetriableError: the broker does not answer.
+    """
+    spec = OffsetSpec.earliest() if first else OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    admin = kafka_topics.admin(bootstrap_servers)  # the futures wait for ever once it is collected
+    asked = {TopicPartition(topic, index): spec for topic, index in wanted}
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while True:
+        futures = admin.list_offsets(
+            asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT_SECONDS
+        )
+        try:
+            return {(at.topic, at.partition): found.result(TIMEOUT_SECONDS).offset for at, found in futures.items()}
+        except (KafkaException, TimeoutError) as error:
+            electing = isinstance(error, KafkaException) and error.args[0].code() in _ELECTING
+            if not electing or time.monotonic() > deadline:
+                raise _silent(bootstrap_servers, error) from error
+        time.sleep(_PAUSE_SECONDS)
+
+
+def committed(bootstrap_servers: str, group: str, wanted: list[Partition]) -> dict[Partition, int | None]:
+    """Return the offsets that the group has committed; None where it has none.
+
+    Raises:
+        RetriableError: the broker does not answer.
+    """
+    if not wanted:
+        return {}
+    asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, index) for topic, index in wanted])
+    admin = kafka_topics.admin(bootstrap_servers)
+    futures = admin.list_consumer_group_offsets([asked], request_timeout=TIMEOUT_SECONDS)
+    try:
+        found = futures[group].result(TIMEOUT_SECONDS).topic_partitions
+    except (KafkaException, TimeoutError) as error:
+        raise _silent(bootstrap_servers, error) from error
+    return {(at.topic, at.partition): at.offset if at.offset >= 0 else None for at in found}
+
+
+def lag_of_group(bootstrap_servers: str, group: str = GROUP) -> dict[str, int]:
+    """Return for each topic that exists how many offsets the group is behind; 0 is caught up.
+
+    Markers of transactions take offsets too, so this is an upper bound of the messages that wait.
+
+    Raises:
+        RetriableError: the broker does not answer.
+    """
+    wanted = partitions(bootstrap_servers)
+    last = ends(bootstrap_servers, wanted)
+    first = ends(bootstrap_servers, wanted, first=True)
+    done = committed(bootstrap_servers, group, wanted)
+    behind = dict.fromkeys((topic for topic, _ in wanted), 0)
+    for at in wanted:
+        position = done.get(at)
+        behind[at[0]] += max(0, last[at] - (first[at] if position is None else max(position, first[at])))
+    return behind
+
+
+def lag(place: Place) -> dict[str, int]:
+    """Return for each topic how many offsets the warehouse is behind, for ``civicwire status``.
+
+    Raises:
+        EnvironmentMissingError: no broker is known.
+        RetriableError: the broker does not answer.
+    """
+    return lag_of_group(str(place.require("kafka").kafka))
+
+
+def caught_up(place: Place) -> bool:
+    """Return whether everything in the topics is in the warehouse."""
+    return not any(lag(place).values())
+
+
+def _silent(bootstrap_servers: str, error: Exception) -> RetriableError:
+    return RetriableError(
+        f"The broker at {bootstrap_servers} does not answer: {error}. Check it with `civicwire status`."
+    )

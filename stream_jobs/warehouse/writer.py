@@ -1,0 +1,471 @@
+"""The warehouse writer: messages of a consumer group, in batches, into the tables; then their offsets.
+
+One batch goes through these steps, and a crash between any two of them changes nothing in the end, because the
+messages are read again from the last committed offset and every step does nothing the second time:
+
+1. decode the messages of each topic into rows;
+2. stage the rows under a new batch id;
+3. merge them into the topic's tables by key and version;
+4. after all topics: commit the offsets;
+5. now and then, and at the end: remove merged rows from the stage.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Event
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+from google.api_core.exceptions import ClientError, GoogleAPIError, RetryError, TooManyRequests
+from google.auth.exceptions import GoogleAuthError
+from requests.exceptions import RequestException
+
+from schemas import kafka_topics, registry
+from schemas.errors import ConfigError, FatalError, RecordError, RetriableError
+from stream_jobs.warehouse import decode, merge, progress, stage
+from stream_jobs.warehouse.connection import Place, Warehouse, connect
+from stream_jobs.warehouse.progress import GROUP, Partition
+from stream_jobs.warehouse.tables import STAGES, ensure_tables
+
+log = structlog.get_logger(__name__)
+
+ATTEMPTS = 4
+"""Tries of one batch in a bounded load; with the pauses below they outlast a restart of the emulator."""
+PAUSE_SECONDS, PAUSE_SECONDS_MAX = 0.5, 30.0
+TIDY_SECONDS, TIDY_BATCHES = 5, 50
+"""Merged rows leave the stage when nothing has come for this long, or after this many batches."""
+CONSUME_MESSAGES = 20_000
+CONSUME_SECONDS = 0.05
+SILENCE_SECONDS = 60
+"""A broker that has messages delivers some of them, or an assignment, within this time."""
+NOT_FOUND = 404
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a batch is complete.
+
+    Attributes:
+        rows: messages in a batch.
+        bytes: bytes of values in a batch; decoding needs about three times as much memory.
+        flush_seconds: longest wait for more messages while following; on BigQuery a merge costs money, so take more.
+        load_from_rows: rows of one topic from which a load job is used instead of appends.
+    """
+
+    rows: int = 200_000
+    bytes: int = 128_000_000
+    flush_seconds: float = 0.1
+    load_from_rows: int = stage.LOAD_FROM_ROWS
+
+
+@dataclass(slots=True)
+class TableReport:
+    """What was done to one table: rows read for it, rows that changed or were added, seconds in its merges."""
+
+    read: int = 0
+    merged: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Report:
+    """What a writer has done: per table, and seconds by step."""
+
+    tables: dict[str, TableReport] = field(default_factory=dict)
+    steps: dict[str, float] = field(default_factory=dict)
+    batches: int = 0
+    seconds: float = 0.0
+
+    @property
+    def read(self) -> int:
+        """Messages read. (Revisions come from the same messages as incidents.)."""
+        return sum(table.read for name, table in self.tables.items() if name != "incident_revisions")
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[None]:
+        """Add the time of the block to ``step``."""
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.steps[step] = self.steps.get(step, 0.0) + time.monotonic() - start
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Messages by topic that wait to be written, how far each partition has been read, and what cannot be decoded."""
+
+    messages: dict[str, decode.Messages] = field(default_factory=dict)
+    next_offset: dict[Partition, int] = field(default_factory=dict)
+    rows: int = 0
+    bytes: int = 0
+    since: float = 0.0
+    unusable: FatalError | None = None
+
+    def clear(self) -> None:
+        """Forget the messages and positions."""
+        self.messages, self.next_offset = {}, {}
+        self.rows = self.bytes = 0
+        self.unusable = None
+
+
+class Writer:
+    """Reads the topics as one member of a consumer group and writes the tables. Use it as a context manager.
+
+    Args:
+        bootstrap_servers: Kafka.
+        registry_url: schema registry.
+        warehouse: where the tables are; they are created where they are missing.
+        group: consumer group.
+        limits: when a batch is complete.
+        skip: messages (topic, partition, offset) to leave out, because they cannot be decoded and a person said so.
+        checkpoint: called with the name of each step that has just been completed, for tests that crash there.
+        instance_id: makes the group member static: a restarted process gets its partitions without waiting.
+    """
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        registry_url: str,
+        warehouse: Warehouse,
+        *,
+        group: str = GROUP,
+        limits: Limits | None = None,
+        skip: Iterable[tuple[str, int, int]] = (),
+        checkpoint: Callable[[str], None] = lambda _: None,
+        instance_id: str | None = None,
+    ) -> None:
+        self.warehouse = warehouse
+        self.limits = limits or Limits()
+        self.report = Report()
+        self._bootstrap_servers = bootstrap_servers
+        self._registry_url = registry_url
+        self._group = group
+        self._skip = frozenset(skip)
+        self._checkpoint = checkpoint
+        self._batch = _Batch()
+        self._merged: dict[str, list[str]] = {}
+        self._reached: dict[Partition, int] = {}
+        self._assigned: set[Partition] = set()
+        configuration: dict[str, Any] = {
+            "bootstrap.servers": bootstrap_servers,
+            "group.id": group,
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
+            # After kill -9 the next writer waits this long for the partitions; 6 s is the least that brokers allow.
+            "session.timeout.ms": 6_000,
+            "heartbeat.interval.ms": 2_000,
+            "max.poll.interval.ms": 900_000,
+            "max.partition.fetch.bytes": 8_388_608,
+        }
+        if instance_id:
+            configuration["group.instance.id"] = instance_id
+        self._consumer = Consumer(configuration)
+
+    @classmethod
+    def of(cls, place: Place, **options: Any) -> Self:
+        """Return the writer for the given settings.
+
+        Raises:
+            EnvironmentMissingError: a part that the writer needs is not running.
+        """
+        addresses = place.require("kafka", "registry")
+        return cls(str(addresses.kafka), str(addresses.registry), connect(place), **options)
+
+    def __enter__(self) -> Self:
+        with _explained():
+            ensure_tables(self.warehouse.client, self.warehouse.dataset)
+        kafka_topics.ensure(self._bootstrap_servers, [waiting.topic for waiting in STAGES.values()])
+        self._consumer.subscribe(list(STAGES), on_assign=self._on_assign, on_revoke=self._on_revoke)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._consumer.close()
+        self.warehouse.close()
+
+    def catch_up(self) -> Report:
+        """Write everything that the topics hold now, and return what was done.
+
+        Messages that arrive meanwhile may be written too. Partitions that another member of the group reads are
+        waited for.
+
+        Raises:
+            FatalError: a message cannot be decoded; all before it are written.
+            RetriableError: the broker, the registry or the warehouse does not answer.
+        """
+        start = time.monotonic()
+        wanted = progress.ends(self._bootstrap_servers, progress.partitions(self._bootstrap_servers))
+        active = start
+        while not self._has_reached(wanted):
+            if self._read(CONSUME_SECONDS):
+                active = time.monotonic()
+            elif time.monotonic() - active > SILENCE_SECONDS:
+                raise RetriableError(
+                    f"No message and no partition for {SILENCE_SECONDS} s from {self._bootstrap_servers}: "
+                    "check `civicwire status`, then run `civicwire load` again."
+                )
+            if self._is_full():
+                self._flush()
+        self._flush()
+        self._tidy()
+        self.report.seconds += time.monotonic() - start
+        return self.report
+
+    def run(self, stop: Event) -> Report:
+        """Write what the topics hold and what arrives until ``stop`` is set; then finish the batch in hand and return.
+
+        The warehouse may go away and come back: the batch in hand is tried until it is written.
+
+        Raises:
+            FatalError: a message cannot be decoded; all before it are written.
+        """
+        start = active = time.monotonic()
+        while not stop.is_set():
+            self._read(CONSUME_SECONDS)
+            now = time.monotonic()
+            if self._batch.rows:
+                active = now
+            if self._is_full() or not self._batch.rows or now - self._batch.since >= self.limits.flush_seconds:
+                self._flush(stop)
+            if now - active > TIDY_SECONDS or max(map(len, self._merged.values()), default=0) >= TIDY_BATCHES:
+                self._tidy()
+        self._flush()
+        self._tidy()
+        self.report.seconds += time.monotonic() - start
+        return self.report
+
+    def _on_assign(self, _: Consumer, assigned: list[TopicPartition]) -> None:
+        self._assigned = {(at.topic, at.partition) for at in assigned}
+
+    def _on_revoke(self, _: Consumer, revoked: list[TopicPartition]) -> None:
+        """Forget what was read and not written: whoever gets the partitions reads it again."""
+        self._batch.clear()
+        self._assigned -= {(at.topic, at.partition) for at in revoked}
+        for at in revoked:
+            self._reached.pop((at.topic, at.partition), None)
+
+    def _has_reached(self, wanted: dict[Partition, int]) -> bool:
+        if not self._assigned and any(wanted.values()):
+            return False
+        others = [at for at in wanted if at not in self._assigned]
+        if any(self._reached.get(at, 0) < wanted[at] for at in self._assigned if at in wanted):
+            return False
+        done = progress.committed(self._bootstrap_servers, self._group, others)
+        return all((done.get(at) or 0) >= wanted[at] for at in others)
+
+    def _is_full(self) -> bool:
+        return self._batch.rows >= self.limits.rows or self._batch.bytes >= self.limits.bytes
+
+    def _read(self, seconds: float) -> bool:
+        """Read what is there into the batch, at most ``seconds``; return whether anything came."""
+        batch = self._batch
+        with self.report.timed("read"):
+            room = max(1, min(CONSUME_MESSAGES, self.limits.rows - batch.rows))
+            received = self._consumer.consume(room, seconds)
+            for message in received:
+                self._take(message)
+        return bool(received)
+
+    def _take(self, message: Message) -> None:
+        error = message.error()
+        at = (str(message.topic()), int(message.partition() or 0))
+        offset = int(message.offset() or 0)
+        if error is not None:
+            if error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 (the library's own name)
+                _complain(error)
+                return
+            self._batch.next_offset[at] = self._reached[at] = max(offset, self._reached.get(at, 0))
+            return
+        batch = self._batch
+        batch.next_offset[at] = self._reached[at] = offset + 1
+        if (*at, offset) in self._skip:
+            log.warning("message skipped", topic=at[0], partition=at[1], offset=offset)
+            return
+        if not batch.rows:
+            batch.since = time.monotonic()
+        messages = batch.messages.get(at[0])
+        if messages is None:
+            messages = batch.messages[at[0]] = decode.Messages()
+        value = message.value()
+        messages.values.append(value)
+        messages.keys.append(message.key())
+        messages.partitions.append(at[1])
+        messages.offsets.append(offset)
+        batch.rows += 1
+        batch.bytes += len(value or b"")
+
+    def _flush(self, stop: Event | None = None) -> None:
+        """Write the batch and commit its offsets.
+
+        With ``stop`` a failure that may pass is retried until it is set; without, :data:`ATTEMPTS` times.
+
+        Raises:
+            FatalError: a message cannot be decoded; all before it are written and committed.
+            RetriableError: the warehouse kept failing. Nothing was committed.
+        """
+        attempt, pause = 1, PAUSE_SECONDS
+        while True:
+            try:
+                self._write()
+                break
+            except RetriableError as error:
+                if (stop is None and attempt >= ATTEMPTS) or (stop is not None and stop.is_set()):
+                    raise
+                log.warning("batch failed, trying again", attempt=attempt, pause_seconds=pause, error=str(error))
+            if stop is None:
+                time.sleep(pause)
+            else:
+                stop.wait(pause)
+            attempt, pause = attempt + 1, min(pause * 2, PAUSE_SECONDS_MAX)
+        unusable = self._batch.unusable
+        self._commit()
+        if unusable is not None:
+            raise unusable
+
+    def _write(self) -> None:
+        """Write the batch's rows, topic by topic; a topic that is done is not done again when a later one fails."""
+        if not self._batch.rows:
+            return
+        batch_id = uuid.uuid4().hex
+        with _explained():
+            for topic in list(self._batch.messages):
+                rows = self._decode(topic)
+                if rows is not None:
+                    self._write_topic(topic, rows, batch_id)
+                del self._batch.messages[topic]
+        self.report.batches += 1
+
+    def _decode(self, topic: str) -> pa.Table | None:
+        """Return the rows of a topic up to the first unusable message of each partition; None where there are none."""
+        batch = self._batch
+        with self.report.timed("decode"):
+            while messages := batch.messages[topic]:
+                try:
+                    return decode.rows(STAGES[topic], messages, self._schema)
+                except decode.UndecodableError as error:
+                    batch.unusable = batch.unusable or _unusable(topic, error)
+                    batch.messages[topic] = messages.before(error.partition, error.offset)
+                    batch.next_offset[topic, error.partition] = error.offset
+        return None
+
+    def _schema(self, schema_id: int) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = registry.schema_by_id(self._registry_url, schema_id)
+        except SchemaRegistryError as error:
+            if error.http_status_code != NOT_FOUND:
+                raise RetriableError(f"The registry at {self._registry_url} failed: {error}. Try again.") from error
+            raise RecordError("schema_unknown", f"the registry has no schema {schema_id}") from error
+        return found
+
+    def _write_topic(self, topic: str, rows: pa.Table, batch_id: str) -> None:
+        with self.report.timed("stage"):
+            complete = stage.complete(STAGES[topic], rows, batch_id, dt.datetime.now(dt.UTC))
+            stage.put(self.warehouse, STAGES[topic], complete, self.limits.load_from_rows)
+            table_staged = stage.name(self.warehouse, STAGES[topic])
+        self._checkpoint(f"staged {topic}")
+        tables, withdrawals = merge.ORDER[topic], merge.has_withdrawals(complete)
+        with self.report.timed("months"):
+            months = merge.months_in(complete, tables[0].partition)
+            months |= merge.months_held(self.warehouse, topic, table_staged, batch_id)
+        for table in tables:
+            start = time.monotonic()
+            merged = merge.merge(self.warehouse, table, table_staged, batch_id, months, withdrawals=withdrawals)
+            done = self.report.tables.setdefault(table.name, TableReport())
+            done.read += len(rows)
+            done.merged += merged
+            done.seconds += time.monotonic() - start
+            self._checkpoint(f"merged {table.name}")
+        self._merged.setdefault(topic, []).append(batch_id)
+
+    def _tidy(self) -> None:
+        """Remove what has been merged from the stage: for many batches at once, because each removal is a query."""
+        try:
+            with self.report.timed("remove"), _explained():
+                for topic in list(self._merged):
+                    stage.remove(self.warehouse, STAGES[topic], self._merged[topic])
+                    del self._merged[topic]
+                    self._checkpoint(f"removed {topic}")
+        except RetriableError as error:
+            log.warning("merged rows stay in the stage until they expire or the next removal", error=str(error))
+
+    def _commit(self) -> None:
+        """Commit how far the batch went, and start the next one."""
+        positions = [TopicPartition(topic, index, at) for (topic, index), at in self._batch.next_offset.items()]
+        if positions:
+            self._checkpoint("written")
+            with self.report.timed("commit"):
+                self._commit_positions(positions)
+            self._checkpoint("committed")
+        self._batch.clear()
+
+    def _commit_positions(self, positions: list[TopicPartition]) -> None:
+        try:
+            self._consumer.commit(offsets=positions, asynchronous=False)
+        except KafkaException as error:
+            # Another member has the partitions now. It reads these messages again, which changes nothing.
+            log.warning("offsets not committed", error=error.args[0].str())
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn failures of the warehouse into errors that say what to do.
+
+    Raises:
+        ConfigError: the request itself is refused: rights, names, quota of the project.
+        RetriableError: the other side may recover.
+    """
+    try:
+        yield
+    except GoogleAuthError as error:
+        raise ConfigError(
+            f"No credentials for the warehouse: {error} Run `gcloud auth application-default login`."
+        ) from error
+    except (RetryError, TooManyRequests, RequestException) as error:
+        raise _passing(error) from error
+    except ClientError as error:
+        if "concurrent update" in str(error):
+            raise _passing(error) from error
+        raise FatalError(f"The warehouse refused a request: {error.message} No offset was committed.") from error
+    except GoogleAPIError as error:
+        raise _passing(error) from error
+
+
+def _unusable(topic: str, error: decode.UndecodableError) -> FatalError:
+    place = f"{topic}:{error.partition}:{error.offset}"
+    return FatalError(
+        f"Message {place} cannot be decoded: {error.reason}. Everything before it in its partition is in the "
+        "warehouse and nothing after it, so nothing is lost. Find out who wrote it; to go on without it (it stays in "
+        f"the topic) run `civicwire load --skip {place}`."
+    )
+
+
+def _passing(error: Exception) -> RetriableError:
+    return RetriableError(
+        f"The warehouse does not answer: {error} No offset was committed: run `civicwire load` again."
+    )
+
+
+def _complain(error: KafkaError) -> None:
+    """Log what the client says; it reconnects by itself.
+
+    Raises:
+        RetriableError: it cannot go on.
+    """
+    if error.fatal():
+        raise RetriableError(f"The Kafka client cannot go on: {error.str()} Run `civicwire load` again.")
+    log.warning("kafka", error=error.str())
