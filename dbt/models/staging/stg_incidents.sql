@@ -1,0 +1,71 @@
+with
+
+incidents as (
+
+    select * from {{ source('civicwire', 'incidents') }}
+    where not deleted
+
+),
+
+named as (
+
+    select
+
+        -- ids
+        incident_id,
+        source,
+        record_id,
+        revision,
+
+        -- what
+        kind,
+        category,
+        code,
+        description,
+        status,
+        status_code,
+        priority,
+        domestic,
+
+        -- where
+        area_kind,
+        area,
+        place,
+        premise,
+        latitude,
+        longitude,
+
+        -- when, in the feed's own civil time
+        time_zone,
+        time_precision,
+        occurred_local,
+        occurred_date,
+        date_trunc(occurred_date, month) as occurred_month,
+        mod(extract(dayofweek from occurred_date) + 5, 7) + 1 as occurred_weekday,
+        if(time_precision in ('minute', 'second'), extract(hour from occurred_local), null) as occurred_hour,
+        time_precision in ('minute', 'second')
+        and time(occurred_local) < '00:01:00' as is_in_first_minute,
+        reported_local,
+        closed_local,
+
+        -- when, as an instant
+        occurred_at,
+        observed_at,
+        source_updated_at,
+        loaded_at,
+
+        -- how far to trust it
+        late as is_late,
+        revision > 1 as is_revised,
+        quality_flags,
+
+        -- where it came from
+        poll_id,
+        raw_partition,
+        raw_offset
+
+    from incidents
+
+)
+
+select * from named
