@@ -1,0 +1,167 @@
+"""``jobs``: the stream jobs on Flink."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from civicwire.settings import Settings
+    from stream_jobs.session import Running, Session, Started
+
+JSON = typer.Option(False, "--json", help="Print JSON instead of a table.")
+
+
+class Chosen(StrEnum):
+    """Which jobs a command is about."""
+
+    normalize = "normalize"
+    windows = "windows"
+    all = "all"
+
+
+JOB = typer.Argument(Chosen.all, help="Which job.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command group."""
+    group = typer.Typer(no_args_is_help=True, help="Start, stop and list the stream jobs on Flink.")
+    group.command()(start)
+    group.command()(stop)
+    group.command("cancel", hidden=True)(stop)
+    group.command("ls")(list_jobs)
+    group.command()(sql)
+    app.add_typer(group, name="jobs")
+
+
+def start(
+    job: Chosen = JOB,
+    fresh: bool = typer.Option(False, help="Ignore checkpoints; the window counts are rebuilt from the start."),
+    exactly_once: bool = typer.Option(False, help="Write in transactions that end with each checkpoint."),
+    as_json: bool = JSON,
+) -> None:
+    """Start what does not run, each job from its last checkpoint; what runs is left alone.
+
+    Needs the broker, the registry and Flink (`civicwire up`).
+    """
+    from civicwire.settings import Settings
+
+    started = start_jobs(Settings(), _names(job), fresh=fresh, exactly_once=exactly_once)
+    _print(
+        [{"job": one.name, "action": one.action, "id": one.id, "checkpoint": one.checkpoint} for one in started],
+        as_json=as_json,
+    )
+
+
+def start_jobs(
+    settings: Settings, names: list[str] | None = None, *, fresh: bool = False, exactly_once: bool = False
+) -> list[Started]:
+    """Start the named jobs (by default all) that do not run; see ``stream_jobs.session.Session.start``.
+
+    Raises:
+        EnvironmentMissingError: broker, registry or Flink do not run.
+        FatalError: Flink refused a job.
+    """
+    from civicwire.stack import flink
+    from civicwire.stack.installed import Installed
+    from stream_jobs.jobs import JOBS
+    from stream_jobs.session import Launcher
+    from stream_jobs.tables import Cluster
+
+    endpoints = settings.require("kafka", "registry", "flink")
+    client = flink.client(settings.home, Installed(settings.parts))
+    logs = settings.home / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    cluster = Cluster(str(endpoints.kafka), str(endpoints.registry), exactly_once=exactly_once)
+    launcher = Launcher(client.python, client.environment, logs / "jobs.log")
+    jobs = [JOBS[name](cluster) for name in names or JOBS]
+    return _session(settings).start(jobs, cluster, launcher, fresh=fresh)
+
+
+def stop(job: Chosen = JOB, as_json: bool = JSON) -> None:
+    """Stop what runs; its last checkpoint stays and `start` goes on from it."""
+    from civicwire.settings import Settings
+
+    stopped = _session(Settings()).stop(_names(job))
+    _print([{"job": one.name, "id": one.id, "checkpoint": one.checkpoint} for one in stopped], as_json=as_json)
+
+
+def list_jobs(as_json: bool = JSON) -> None:
+    """List the jobs that run. Exit code 1: one that should run does not, or not all of its tasks do."""
+    from civicwire.settings import Settings
+    from stream_jobs.jobs import JOBS
+
+    running = {job.name: job for job in _session(Settings()).running()}
+    _print([_row(name, running.get(name)) for name in JOBS], as_json=as_json)
+    if any(name not in running or running[name].tasks_running < running[name].tasks for name in JOBS):
+        raise typer.Exit(1)
+
+
+def sql(name: str = typer.Argument(help="A file of stream_jobs, for example normalize/san_diego_calls.")) -> None:
+    """Print a SQL file as it runs: filled in, with the tables it needs before it. Ready for Flink's SQL shell."""
+    from civicwire.settings import Settings
+    from schemas.errors import ConfigError
+    from stream_jobs import jobs, tables
+
+    path = jobs.FOLDER / f"{name}.sql"
+    job, _, _ = name.partition("/")
+    if job not in jobs.JOBS or not path.is_file():
+        files = sorted(str(each.relative_to(jobs.FOLDER).with_suffix("")) for each in jobs.FOLDER.glob("*/*.sql"))
+        raise ConfigError(f"There is no SQL file {name!r}: choose from {', '.join(files)}.")
+    endpoints = Settings().endpoints()
+    cluster = tables.Cluster(endpoints.kafka or "localhost:9092", endpoints.registry or "http://localhost:8081")
+    script = jobs.script(path)
+    needed: list[str] = []
+    for definition in reversed(jobs.JOBS[job](cluster).definitions):
+        if _makes_what(definition, "\n".join([*needed, script])):
+            needed.insert(0, f"{definition};")
+    typer.echo("\n\n".join([*needed, script]))
+
+
+def _makes_what(definition: str, text: str) -> bool:
+    """Whether ``definition`` makes a table or view that ``text`` uses and does not make itself."""
+    name = definition.split()[3].strip("`")
+    return f" {name}\n" in f"{text}\n" and f"view {name} " not in text
+
+
+def _names(job: Chosen) -> list[str]:
+    from stream_jobs.jobs import JOBS
+
+    return list(JOBS) if job is Chosen.all else [job.value]
+
+
+def _session(settings: Settings) -> Session:
+    from stream_jobs.session import Session
+
+    return Session(str(settings.require("flink").flink), settings.home / "flink")
+
+
+def _row(name: str, job: Running | None) -> dict[str, Any]:
+    if job is None:
+        return {"job": name, "state": "stopped"}
+    return {
+        "job": name,
+        "state": job.state,
+        "tasks": f"{job.tasks_running}/{job.tasks}",
+        "restarts": job.restarts,
+        "id": job.id,
+        "checkpoint": job.checkpoint,
+        "failure": job.failure,
+    }
+
+
+def _print(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    table = Table(*columns, box=None)
+    for row in rows:
+        table.add_row(*("" if row.get(column) is None else str(row.get(column)) for column in columns))
+    Console().print(table if rows else "No job was running.")

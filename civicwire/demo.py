@@ -1,0 +1,289 @@
+"""The demo: the whole line on real parts, from a portal's rows to the marts, then a live change and a comparison.
+
+Nothing here is special to the demo but the order of steps: each is what a command does.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from civicwire import line
+from civicwire.polling import connections
+from civicwire.sandbox.client import SandboxClient
+from civicwire.settings import ROOT, Settings
+from producers import catalog
+from producers.poll import Poller
+from schemas.errors import FatalError, RetriableError
+from stream_jobs.warehouse.connection import connect
+from stream_jobs.warehouse.writer import Writer
+
+Told = Callable[[str], None]
+STREAM_SECONDS = 600.0
+VISIBLE_SECONDS = 120.0
+LIVE_DAYS = 30
+CHANGES = {"insert": 10, "late": 5, "revise": 10, "delete": 5}
+"""Rows that the live change touches in each feed."""
+
+
+@dataclass
+class Outcome:
+    """What the demo found."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    receipts: list[dict[str, Any]] = field(default_factory=list)
+    changes: list[dict[str, Any]] = field(default_factory=list)
+    figures: list[dict[str, Any]] = field(default_factory=list)
+    preview: str = ""
+    total: float = 0.0
+
+    @property
+    def equal(self) -> bool:
+        """Whether every figure is the same in the warehouse and at the portal."""
+        return all(figure["portal"] == figure["warehouse"] for figure in self.figures)
+
+
+class Demo:
+    """One run of the demo in one home."""
+
+    def __init__(self, settings: Settings, told: Told) -> None:
+        self._settings = settings
+        self._told = told
+        self.outcome = Outcome()
+
+    def run(self, rows: int, seed: int) -> Outcome:
+        """Run the line over ``rows`` sandbox rows and return what was found.
+
+        Raises:
+            CivicwireError: a step failed; the message says which part to look at.
+        """
+        started = time.perf_counter()
+        self._up(["kafka", "registry", "flink", "warehouse", "portal"])
+        with self._jobs_starting():
+            portal = SandboxClient(str(self._settings.require("portal").portal))
+            self._seed(portal, rows, seed)
+            self._poll()
+        self._stream_and_load()
+        self._change(portal, seed)
+        self._build_and_preview()
+        self._compare(portal)
+        self.outcome.total = time.perf_counter() - started
+        return self.outcome
+
+    def run_live(self) -> Outcome:
+        """Run the line over the last thirty days of the real portals; there is no truth to compare with."""
+        started = time.perf_counter()
+        self._up(["kafka", "registry", "flink", "warehouse"])
+        since = (datetime.now(UTC) - timedelta(days=LIVE_DAYS)).date().isoformat()
+        with self._jobs_starting():
+            self._poll(since)
+        self._stream_and_load()
+        self._build_and_preview()
+        self.outcome.total = time.perf_counter() - started
+        return self.outcome
+
+    @contextmanager
+    def _timed(self, step: str, doing: str) -> Iterator[None]:
+        self._told(doing)
+        started = time.perf_counter()
+        yield
+        self.outcome.seconds[step] = round(time.perf_counter() - started, 1)
+
+    def _up(self, parts: list[str]) -> None:
+        from civicwire.stack import running  # noqa: PLC0415 - starts slowly, and --help must not
+
+        with self._timed("parts", "Starting the broker, registry, Flink and the warehouse"):
+            running.start_detached(self._settings, parts, told=lambda text: self._told(f"  {text}"))
+
+    @contextmanager
+    def _jobs_starting(self) -> Iterator[None]:
+        """Start the stream jobs beside what the block does, and wait for both."""
+        command = [sys.executable, "-W", "ignore", "-m", "civicwire.cli", "jobs", "start"]
+        environment = {"CIVICWIRE_HOME": str(self._settings.home.resolve())}
+        starting = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | environment
+        )
+        try:
+            yield
+            with self._timed("jobs", "Starting the stream jobs (normalise, windows)"):
+                said, _ = starting.communicate()
+            if starting.returncode:
+                raise FatalError(f"The stream jobs did not start:\n{said.strip()}\nSee `civicwire status`.")
+        finally:
+            if starting.poll() is None:
+                starting.kill()
+                starting.wait()
+
+    def _seed(self, portal: SandboxClient, rows: int, seed: int) -> None:
+        feeds = portal.health()["feeds"]
+        empty = [name for name in feeds if feeds[name]["rows"] == 0]
+        if not empty:
+            self._told("The sandbox portal has its rows from an earlier run")
+            return
+        with self._timed("seed", f"Filling the sandbox portal with {rows:,} rows"):
+            for name in empty:
+                portal.seed(name, rows=rows // len(feeds), seed=seed)
+
+    def _poll(self, since: str | None = None) -> None:
+        with self._timed("poll", "Polling the portal"):
+            for source in catalog.load_all().values():
+                receipt = self._poll_once(source, since)
+                self.outcome.receipts.append(receipt)
+                self._told(
+                    f"  {source.key}: {receipt['rows_in']:,} rows in {receipt['requests']} requests, "
+                    f"{receipt['inserted']:,} inserted, {receipt['revised']:,} revised, "
+                    f"{receipt['deleted']:,} deleted, {receipt['dead']:,} dead"
+                )
+
+    def _poll_once(self, source: catalog.Source, since: str | None = None) -> dict[str, Any]:
+        reach = connections(self._settings, since)
+        poller = Poller(source, reach)
+        try:
+            return poller.poll()
+        finally:
+            poller.close()
+
+    def _stream_and_load(self) -> None:
+        with self._timed("stream", "Waiting for normalise and windows"):
+            line.wait_until_streamed(self._settings, STREAM_SECONDS, lambda _waiting: None)
+        with self._timed("load", "Loading the warehouse"), Writer.of(self._settings) as writer:
+            report = writer.catch_up()
+            for name, table in report.tables.items():
+                self._told(f"  {name}: {table.read:,} read, {table.merged:,} merged")
+
+    def _change(self, portal: SandboxClient, seed: int) -> None:
+        """Change rows at the portal and measure until each is in the warehouse and its windows are restated."""
+        stop = threading.Event()
+        with Writer.of(self._settings) as writer:
+            follower = threading.Thread(target=writer.run, args=(stop,), daemon=True)
+            follower.start()
+            try:
+                with self._timed("live change", "Changing rows at the portal: new, late, revised and deleted ones"):
+                    for source in catalog.load_all().values():
+                        self._change_feed(portal, source, seed)
+            finally:
+                stop.set()
+                follower.join()
+
+    def _change_feed(self, portal: SandboxClient, source: catalog.Source, seed: int) -> None:
+        version = int(portal.health()["feeds"][source.key]["version"])
+        touched = portal.mutate(source.key, **CHANGES, seed=seed + version)
+        changed = time.perf_counter()
+        receipt = self._poll_once(source)
+        polled = time.perf_counter() - changed
+        keys = {kind: [f"{source.key}:{row['key']}" for row in rows] for kind, rows in touched.items()}
+        rows_after = self._until(lambda: self._all_visible(keys, receipt["poll_id"]), changed, "the changed rows")
+        live = int(portal.health()["feeds"][source.key]["rows"])
+        windows_after = self._until(lambda: self._windows_total(source.key) == live, changed, "the windows")
+        self.outcome.changes.append(
+            {
+                "source": source.key,
+                **{kind: len(rows) for kind, rows in touched.items()},
+                "polled_seconds": round(polled, 2),
+                "in_warehouse_seconds": round(rows_after, 2),
+                "windows_restated_seconds": round(windows_after, 2),
+            }
+        )
+
+    def _until(self, done: Callable[[], bool], since: float, what: str) -> float:
+        deadline = time.perf_counter() + VISIBLE_SECONDS
+        while not done():
+            if time.perf_counter() > deadline:
+                raise RetriableError(
+                    f"{what} did not arrive within {VISIBLE_SECONDS:.0f} s. "
+                    "Look at `civicwire status` and `civicwire jobs ls`."
+                )
+            time.sleep(0.05)
+        return time.perf_counter() - since
+
+    def _query(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        from google.cloud import bigquery  # noqa: PLC0415 - heavy
+
+        warehouse = connect(self._settings)
+        try:
+            given = [
+                bigquery.ArrayQueryParameter(name, "STRING", value)
+                if isinstance(value, list)
+                else bigquery.ScalarQueryParameter(name, "STRING", value)
+                for name, value in parameters.items()
+            ]
+            config = bigquery.QueryJobConfig(query_parameters=given)
+            return [tuple(row.values()) for row in warehouse.client.query(sql, job_config=config).result()]
+        finally:
+            warehouse.close()
+
+    def _all_visible(self, keys: dict[str, list[str]], poll_id: str) -> bool:
+        ids = sorted({key for rows in keys.values() for key in rows})
+        dataset = f"`{self._settings.project}.{self._settings.dataset}`"
+        found = self._query(
+            f"select count(*) from {dataset}.incidents where incident_id in unnest(@ids) and poll_id = @poll",  # noqa: S608
+            ids=ids,
+            poll=poll_id,
+        )
+        return bool(found[0][0] == len(ids))
+
+    def _windows_total(self, source: str) -> int:
+        dataset = f"`{self._settings.project}.{self._settings.dataset}`"
+        found = self._query(
+            f"select coalesce(sum(incidents), 0) from {dataset}.incident_counts "  # noqa: S608
+            "where source = @source and grain = 'month'",
+            source=source,
+        )
+        return int(found[0][0])
+
+    def _build_and_preview(self) -> None:
+        from civicwire.commands import build  # noqa: PLC0415
+        from civicwire.preview.make import make  # noqa: PLC0415
+
+        with self._timed("marts", "Building the marts and their tests with dbt"):
+            built = build.run(self._settings)
+            if built.failed:
+                failed = "\n".join(f"  {node.name}: {node.message}" for node in built.failed)
+                raise FatalError(
+                    f"dbt failed at {len(built.failed)} nodes:\n{failed}\nRun `civicwire build` to see all."
+                )
+            self._told(f"  {len(built.nodes)} seeds, models and tests passed")
+        with self._timed("preview", "Rendering the dashboard"):
+            made = make(self._settings, self._settings.home / "preview.html")
+            if made.failed:
+                raise FatalError(f"{len(made.failed)} panels failed: run `civicwire preview` to see them.")
+            self.outcome.preview = str(made.file)
+
+    def _compare(self, portal: SandboxClient) -> None:
+        """Compare what the portal publishes now with the warehouse, the windows and the marts."""
+        dataset = f"{self._settings.project}.{self._settings.dataset}"
+        with self._timed("compare", "Comparing the warehouse with the portal's truth"):
+            for source in catalog.load_all():
+                truth = portal.summary(source)
+                live = self._query(
+                    f"select count(*) from `{dataset}`.incidents where source = @source and not deleted",  # noqa: S608
+                    source=source,
+                )
+                months = self._query(
+                    f"select format_date('%Y-%m', month), sum(incidents) from `{dataset}_marts`.city_month_trend "  # noqa: S608
+                    "where source = @source group by 1",
+                    source=source,
+                )
+                areas = self._query(
+                    f"select area, sum(incidents) from `{dataset}`.incident_counts "  # noqa: S608
+                    "where source = @source and grain = 'day' group by 1 having sum(incidents) > 0",
+                    source=source,
+                )
+                self._figure(source, "rows", truth["rows"], live[0][0])
+                self._figure(source, "rows by month (mart)", truth["by_month"], {k: int(v) for k, v in months})
+                by_area: dict[str, int] = {}
+                for area, count in truth["by_area"].items():
+                    name = "unknown" if area in ("", "-1") else area
+                    by_area[name] = by_area.get(name, 0) + count
+                self._figure(source, "rows by area (windows)", by_area, {k: int(v) for k, v in areas})
+
+    def _figure(self, source: str, name: str, portal: Any, warehouse: Any) -> None:
+        self.outcome.figures.append({"source": source, "figure": name, "portal": portal, "warehouse": warehouse})
