@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producers import catalog
+from producers.rows import Published, as_text, content_hash, dead_letter, shaper
+from schemas.errors import RecordError
+
+AUSTIN = catalog.find("austin_crime_reports")
+ROW = {"incident_report_number": "20241481358", "crime_type": "DWI", "rep_date": "2024-05-27T00:00:00.000"}
+
+
+def shape(values: dict[str, str | None], source: catalog.Source = AUSTIN):
+    return shaper(source)(Published(values, b""))
+
+
+def test_a_null_value_and_an_absent_one_have_the_same_hash():
+    assert shape({**ROW, "address": None}).content_hash == shape(ROW).content_hash
+
+
+def test_the_order_of_columns_does_not_matter_to_the_hash():
+    assert shape(dict(reversed(ROW.items()))).content_hash == shape(ROW).content_hash
+
+
+def test_a_change_in_an_unknown_column_changes_the_hash():
+    assert shape({**ROW, "tract_2030": "1"}).content_hash != shape({**ROW, "tract_2030": "2"}).content_hash
+
+
+def test_moving_a_column_from_extras_into_the_schema_does_not_change_the_hash():
+    renamed = AUSTIN.model_copy(update={"renames": {"sector_name": "sector"}})
+    row = {**ROW, "sector_name": "ED"}
+    assert shape(row, renamed).known["sector"] == "ED"
+    assert shape(row).extras == {"sector_name": "ED"}
+    assert shape({**ROW, "sector": "ED"}).content_hash == shape(row, renamed).content_hash
+
+
+def test_computed_region_columns_are_left_out():
+    row = shape({**ROW, ":@computed_region_8spj_utxs": "7"})
+    assert not row.extras
+    assert row.content_hash == shape(ROW).content_hash
+
+
+@pytest.mark.parametrize("missing", [None, "", "  "])
+def test_a_row_without_its_key_is_a_record_error(missing: str | None):
+    with pytest.raises(RecordError, match="incident_report_number") as caught:
+        shape({**ROW, "incident_report_number": missing})
+    assert caught.value.reason == "key_missing"
+
+
+def test_a_composite_key_is_joined_in_the_order_of_the_source():
+    source = AUSTIN.model_copy(update={"record_id": ["incident_report_number", "crime_type"]})
+    assert shape(ROW, source).record_id == "20241481358|DWI"
+
+
+@given(st.dictionaries(st.text(min_size=1), st.text(min_size=1), min_size=1), st.data())
+def test_two_different_rows_never_share_their_canonical_form(values: dict[str, str], data):
+    name = data.draw(st.sampled_from(sorted(values)))
+    other = {**values, name: values[name] + "x"}
+    assert content_hash(sorted(values.items())) != content_hash(sorted(other.items()))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, None),
+        ("", None),
+        (" a ", " a "),
+        (True, "true"),
+        ({"b": "2", "a": None}, '{"a":null,"b":"2"}'),
+    ],
+)
+def test_values_are_kept_as_published_text(value: object, text: str | None):
+    assert as_text(value) == text
+
+
+def test_the_same_dead_row_has_the_same_id_and_another_reason_has_another():
+    first = dead_letter("austin_crime_reports", "key_missing", "now", b"row")
+    assert dead_letter("austin_crime_reports", "key_missing", "later", b"row").dead_id == first.dead_id
+    assert dead_letter("austin_crime_reports", "csv_quote_broken", "now", b"row").dead_id != first.dead_id
+    assert dataclasses.replace(first, detail="x").payload == b"row"

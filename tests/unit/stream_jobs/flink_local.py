@@ -1,0 +1,42 @@
+"""Runs inside the Flink environment: one Java, a local cluster in it, bounded tables from files.
+
+Input (standard input): ``settings``, ``batch`` (``definitions`` and ``inserts``, run to their end) and ``streaming``
+(``definitions``, ``settings`` and ``query``, whose changelog is collected). Argument: the file that gets the changelog,
+one JSON line for each change: ``[row kind, [values]]``.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from pyflink.common import Configuration
+from pyflink.table import EnvironmentSettings, TableEnvironment
+
+
+def environment(settings, *, streaming):
+    configuration = Configuration()
+    for key, value in settings.items():
+        configuration.set_string(key, value)
+    builder = EnvironmentSettings.new_instance()
+    builder = builder.in_streaming_mode() if streaming else builder.in_batch_mode()
+    return TableEnvironment.create(builder.with_configuration(configuration).build())
+
+
+def main():
+    request = json.load(sys.stdin)
+    batch = environment(request["settings"], streaming=False)
+    for definition in request["batch"]["definitions"]:
+        batch.execute_sql(definition)
+    together = batch.create_statement_set()
+    for insert in request["batch"]["inserts"]:
+        together.add_insert_sql(insert)
+    together.execute().wait()
+    stream = environment({**request["settings"], **request["streaming"]["settings"]}, streaming=True)
+    for definition in request["streaming"]["definitions"]:
+        stream.execute_sql(definition)
+    changes = stream.execute_sql(request["streaming"]["query"]).collect()
+    with Path(sys.argv[1]).open("w", encoding="utf-8") as lines:
+        lines.writelines(json.dumps([str(row.get_row_kind()), list(row)]) + "\n" for row in changes)
+
+
+main()
