@@ -7,6 +7,7 @@ rebuilding the sinks are incomplete; in the end they are exact.
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Sequence
 
@@ -18,6 +19,8 @@ from schemas.topics import Topic
 
 TIMEOUT_SECONDS = 30
 BATCH = 10_000
+LOOK_SECONDS = 0.1
+"""``consume`` waits for a whole batch, also at the end of the topic: a long wait would be waited out every time."""
 
 
 def from_nothing(bootstrap_servers: str, group: str, sinks: Sequence[Topic]) -> None:
@@ -56,9 +59,12 @@ def _live_keys(bootstrap_servers: str, topic: Topic) -> set[tuple[int, bytes]]:
         consumer.assign([TopicPartition(topic.name, partition, 0) for partition in range(topic.partitions)])
         live: set[tuple[int, bytes]] = set()
         unread = set(range(topic.partitions))
+        heard = time.monotonic()
         while unread:
-            messages = consumer.consume(BATCH, TIMEOUT_SECONDS)
-            if not messages:
+            messages = consumer.consume(BATCH, LOOK_SECONDS)
+            if messages:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > TIMEOUT_SECONDS:
                 raise RetriableError(f"{topic.name} could not be read within {TIMEOUT_SECONDS} s: start again.")
             for message in messages:
                 if (error := message.error()) is None:

@@ -32,6 +32,7 @@ def submit(request: dict[str, Any], answers: TextIO) -> bool:
             answer["id"] = _submit(TableEnvironment.create(settings), job)
         except Exception as error:  # noqa: BLE001  a Java error of any kind is an answer for the caller
             good = False
+            sys.stderr.write(f"{job['name']}: {error}\n")
             answer["error"] = _cause(str(error))
         answers.write(json.dumps({**answer, "seconds": round(time.monotonic() - started, 1)}) + "\n")
         answers.flush()

@@ -92,9 +92,8 @@ def client(home: Path, installed: Installed) -> Client:
             "FLINK_LIB_DIR": str(flink / "lib"),
             "FLINK_LOG_DIR": str(home / "logs"),
             # Submitting is a short program: the optimising compiler would never pay for itself.
-            "JVM_ARGS": " ".join(
-                ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", *installed.class_archive("flink-client")]
-            ),
+            # No class archive: see ``Installed.class_archive``.
+            "JVM_ARGS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
             "PATH": f"{installed.flink_python.parent}{os.pathsep}{os.environ.get('PATH', '')}",
             "PYTHONPATH": str(installed.python_site),
         },
@@ -121,9 +120,7 @@ def processes(place: Place) -> list[Process]:
             name=JOB_MANAGER,
             part="flink",
             command=(
-                *_java(
-                    place, JOB_MANAGER, "-XX:TieredStopAtLevel=1", f"-Xms{_JOB_HEAP_MB // 2}m", f"-Xmx{_JOB_HEAP_MB}m"
-                ),
+                *_java(place, "-XX:TieredStopAtLevel=1", f"-Xms{_JOB_HEAP_MB // 2}m", f"-Xmx{_JOB_HEAP_MB}m"),
                 f"{entry}.entrypoint.StandaloneSessionClusterEntrypoint",
                 "--configDir",
                 str(folder / "conf"),
@@ -140,7 +137,7 @@ def processes(place: Place) -> list[Process]:
             name=TASK_MANAGER,
             part="flink",
             command=(
-                *_java(place, TASK_MANAGER, *_task_manager_flags(place)),
+                *_java(place, *_task_manager_flags(place)),
                 f"{entry}.taskexecutor.TaskManagerRunner",
                 "--configDir",
                 str(folder / "conf"),
@@ -168,12 +165,11 @@ def _task_manager_flags(place: Place) -> tuple[str, ...]:
     return (f"-Xms{heap // 2}m", f"-Xmx{heap}m", f"-XX:MaxDirectMemorySize={_FRAMEWORK_OFF_HEAP_MB + _NETWORK_MB}m")
 
 
-def _java(place: Place, program: str, *flags: str) -> tuple[str, ...]:
+def _java(place: Place, *flags: str) -> tuple[str, ...]:
     folder = place.data("flink")
     return (
         str(place.installed.java),
         *flags,
-        *place.installed.class_archive(program),
         f"-XX:MaxMetaspaceSize={_METASPACE_MB}m",
         "-XX:+UseSerialGC",
         f"-Dlog4j.configurationFile={(folder / 'conf' / 'log4j-console.properties').as_uri()}",

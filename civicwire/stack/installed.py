@@ -28,6 +28,10 @@ class Installed:
 
         Java writes the archive when the program ends in an orderly way and checks it against the class path when it
         reads it. It halves the processor time of a start. An absent or unfit archive only costs that time.
+
+        Not for Flink's programs: with an archive, ``Class.getDeclaredClasses`` of Java 21 may hold null for a class
+        that was archived and is not loaded yet, and Flink's planner, which compiles code against such lists, then
+        refuses every statement.
         """
         folder = self.folder / "class-archives"
         folder.mkdir(parents=True, exist_ok=True)

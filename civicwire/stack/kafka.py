@@ -111,7 +111,13 @@ def _prepare(place: Place) -> None:
         return
     cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
     flags = ("-Xmx128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
-    command = (*_java(place, "kafka-format", *flags), "kafka.tools.StorageTool", "format", "-t", cluster, "-c")
+    command = (
+        *_java(place, "kafka-format", *flags),
+        "kafka.tools.StorageTool",
+        "format",
+        f"--cluster-id={cluster}",
+        "-c",
+    )
     done = subprocess.run([*command, _properties_file(place)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise FatalError(f"Kafka's storage could not be formatted: {done.stdout}{done.stderr} See {folder}.")

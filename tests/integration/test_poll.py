@@ -399,12 +399,12 @@ STOPS: dict[str, tuple[str, str, dict[str, Any], type[CivicwireError], str]] = {
 @pytest.mark.parametrize("fault", STOPS)
 def test_a_portal_that_lies_stops_the_poll_and_the_next_one_finds_everything(line: Line, fault: str):
     source, kind, settings, error, message = STOPS[fault]
-    line.portal.seed(source, rows=120, seed=6)
+    line.portal.seed(source, rows=240, seed=6)
     options = {"page_rows": 25} if source == AUSTIN else {}
     line.poller(source, **options).poll()
     before = cursor(line, source)
     events = len(line.raw(source))
-    line.portal.mutate(source, insert=60, late=10, revise=10, delete=0, seed=3)
+    line.portal.mutate(source, insert=60, late=3, revise=10, delete=0, seed=3)
     line.portal.add_fault(kind, **settings, times=None)
     with pytest.raises(error, match=message):
         line.poller(source, **options).poll()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from confluent_kafka.admin import AdminClient
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from civicwire.stack import Stack, state
+from civicwire.stack import Stack, kafka, state
 from schemas import kafka_topics
 from schemas.topics import Topic
 
@@ -100,6 +101,13 @@ def test_every_part_of_the_stack_answers(stack: Stack):
     assert overview["taskmanagers"] == 1
     assert overview["slots-total"] >= 4
     assert [tuple(row) for row in warehouse(endpoints).query("select 1, 'a'").result()] == [(1, "a")]
+
+
+def test_a_cluster_id_that_looks_like_an_option_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """One random id in 64 begins with a hyphen."""
+    monkeypatch.setattr(kafka.uuid, "uuid4", lambda: uuid.UUID(bytes=b"\xfb" * 16))
+    with Stack(tmp_path, ("kafka",)) as stack:
+        assert AdminClient({"bootstrap.servers": stack.endpoints.kafka or ""}).list_topics(timeout=10).brokers
 
 
 def test_an_unknown_topic_is_an_error_and_not_a_new_topic(stack: Stack):
