@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import calendar
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -37,19 +39,67 @@ class Socrata(_Protocol):
 
 
 class CsvFile(_Protocol):
-    """A CSV file that is rewritten whole, one for each year."""
+    """A CSV file that is rewritten whole, one for each year: under one path with ``{year}``, or each under its own."""
 
     name: Literal["csv_file"]
     version: Literal["1"] = "1"
-    path: str = Field(pattern=r"^/")
+    path: str | None = Field(default=None, pattern=r"^/")
     years: list[int | Literal["current"]] = Field(default=["current"], min_length=1)
-    encoding: Literal["utf-8", "cp1252"] = "utf-8"
+    files: dict[int, str] = Field(default_factory=dict, description="year to path, where the paths have no pattern")
+    encoding: Literal["utf-8", "cp1252", "detect"] = Field(
+        default="utf-8", description="detect: UTF-8 if the whole file is, else Windows-1252"
+    )
+    multiline: bool = Field(default=False, description="quoted fields may hold line breaks")
 
     @model_validator(mode="after")
     def _one_path_per_year(self) -> CsvFile:
-        if len(self.years) > 1 and "{year}" not in self.path:
+        if (self.path is None) == (not self.files):
+            raise ValueError("give either `path` or `files`, a mapping of years to paths")
+        if self.path is not None and len(self.years) > 1 and "{year}" not in self.path:
             raise ValueError("several years share one path: put {year} into path, or list one year")
         return self
+
+
+class ArcGis(_Protocol):
+    """A layer or table of an ArcGIS FeatureServer; its number changes at a new publication, so it is discovered."""
+
+    name: Literal["arcgis"]
+    version: Literal["feature_server"] = "feature_server"
+    service: str = Field(pattern=r"^/.*/FeatureServer$")
+    layer_name: str | None = Field(default=None, description="which layer or table, where the service has several")
+    page_rows: int = Field(default=2_000, ge=1, le=32_000)
+    token_env: str | None = None
+
+
+class Ckan(_Protocol):
+    """A resource in CKAN's datastore."""
+
+    name: Literal["ckan"]
+    version: Literal["3"] = "3"
+    resource: str = Field(pattern=r"^[0-9a-f-]{36}$")
+    page_rows: int = Field(default=5_000, ge=1, le=32_000)
+    token_env: str | None = None
+
+
+class RollingWindow(_Strict):
+    """How far back the publisher keeps rows: a row that leaves the window has expired and was not deleted."""
+
+    years: int = Field(default=0, ge=0, description="whole calendar years before the current one")
+    months: int = Field(default=0, ge=0, description="months before the poll")
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> RollingWindow:
+        if bool(self.years) == bool(self.months):
+            raise ValueError("give `years` or `months`, not both")
+        return self
+
+    def start(self, today: date) -> str:
+        """Return the first day inside the window as ISO text."""
+        if self.years:
+            return f"{today.year - self.years:04d}-01-01"
+        months = today.year * 12 + today.month - 1 - self.months
+        last = calendar.monthrange(months // 12, months % 12 + 1)[1]
+        return date(months // 12, months % 12 + 1, min(today.day, last)).isoformat()
 
 
 class Source(_Strict):
@@ -57,13 +107,19 @@ class Source(_Strict):
 
     key: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     title: str
-    kind: Literal["crime_report", "call_for_service"]
+    kind: Literal["crime_report", "call_for_service", "hate_crime", "traffic_accident", "service_request", "indicator"]
     counts: str = Field(description="what one row is, for people who compare feeds")
     time_zone: str
     licence: str
-    protocol: Annotated[Socrata | CsvFile, Field(discriminator="name")]
-    record_id: list[str] = Field(min_length=1, description="the columns that identify a row")
-    event_time: str = Field(description="the column whose newest value tells late rows and freshness; ISO text")
+    protocol: Annotated[Socrata | CsvFile | ArcGis | Ckan, Field(discriminator="name")]
+    record_id: Literal["hash"] | Annotated[list[str], Field(min_length=1)] = Field(
+        description="the columns that identify a row, or hash: the row's content and a counter for equal rows"
+    )
+    event_time: str = Field(description="the column whose newest value tells late rows and freshness")
+    event_time_format: Literal["iso", "epoch_ms", "us", "year"] = Field(
+        default="iso", description="us: M/D/YYYY, with h:mm:ss AM or without"
+    )
+    rolling_window: RollingWindow | None = None
     cadence_minutes: int = Field(gt=0, description="how often to look")
     renames: dict[str, str] = Field(default_factory=dict, description="published column name to schema column name")
     ignore_columns: list[str] = Field(default_factory=list, description="glob patterns of columns to leave out")
@@ -84,12 +140,17 @@ class Source(_Strict):
     @model_validator(mode="after")
     def _columns_exist(self) -> Source:
         known = set(self.columns)
-        for column in [*self.record_id, self.event_time, *self.renames.values()]:
+        for column in [*self.key_columns, self.event_time, *self.renames.values()]:
             if column not in known:
                 raise ValueError(
                     f"{column!r} is no column of schemas/raw/{self.key}.avsc: add it there or correct it here"
                 )
         return self
+
+    @property
+    def key_columns(self) -> list[str]:
+        """The columns of the natural key, none where the feed has no such key."""
+        return [] if self.record_id == "hash" else list(self.record_id)
 
     @property
     def columns(self) -> list[str]:
@@ -104,10 +165,13 @@ class Source(_Strict):
         return ZoneInfo(self.time_zone)
 
 
+_PROTOCOLS = ("socrata", "csv_file", "arcgis", "ckan")
+
+
 def _explain(error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
-        place = ".".join(str(part) for part in problem["loc"] if part not in ("socrata", "csv_file")) or "the file"
+        place = ".".join(str(part) for part in problem["loc"] if part not in _PROTOCOLS) or "the file"
         match problem["type"]:
             case "missing":
                 fix = f"add `{place}:`"

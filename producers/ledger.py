@@ -27,6 +27,8 @@ from schemas.wire import HEADER, schema_id
 
 LAST_HEADER_FIELD = "scope"
 """Raw events start with the same fields in every feed; the ledger decodes up to this one and no further."""
+ENDS = ("delete", "expire")
+"""After one of these a row no longer exists at the portal."""
 NEAR = 2_000
 """Within so many records reading on is cheaper than seeking."""
 
@@ -48,6 +50,7 @@ create temp table seen (record_id text primary key, scope text not null) without
 create temp table changes (
   record_id text primary key, op text not null, revision integer not null, late integer not null, event blob not null
 );
+create temp table equal_rows (content_hash text primary key, rows integer not null) without rowid;
 create temp table dead_seen (dead_id text primary key, event blob not null);
 """
 
@@ -143,7 +146,7 @@ class Ledger:
             body = message.value()
             if message.topic() == self._raw:
                 head = self._decode(body, prefix=True)
-                content = (head["record_id"], head["content_hash"], head["revision"], head["op"] != "delete")
+                content = (head["record_id"], head["content_hash"], head["revision"], head["op"] not in ENDS)
                 records.append((*content, head["scope"], message.partition(), message.offset()))
             elif message.topic() == topics.CURSORS.name:
                 if message.key() == self._source.encode() and body is not None:
@@ -179,7 +182,8 @@ class Ledger:
     def live_rows_after(self) -> int:
         """Return how many rows will exist once the poll's changes are committed."""
         shift = self._database.execute(
-            "select coalesce(sum(case op when 'delete' then -1 when 'revise' then 0 else 1 end), 0) from changes"
+            "select coalesce(sum(case when op in ('delete', 'expire') then -1 when op = 'revise' then 0 else 1 end), 0)"
+            " from changes"
         ).fetchone()[0]
         return self.live_rows() + int(shift)
 
@@ -187,7 +191,7 @@ class Ledger:
 
     def begin(self) -> None:
         """Forget what an earlier poll of this process left in the temporary tables."""
-        for table in ("page", "seen", "changes", "dead_seen"):
+        for table in ("page", "seen", "changes", "equal_rows", "dead_seen"):
             self._database.execute(f"delete from {table}")  # noqa: S608 - names from the line above
 
     def look_up(self, rows: list[tuple[str, str]], scope: str) -> list[Known | None]:
@@ -202,6 +206,22 @@ class Ledger:
             "from page left join records as known using (record_id) order by page.ordinal"
         ).fetchall()
         return [None if row[0] is None else Known(row[0], row[1], bool(row[2])) for row in found]
+
+    def occurrences(self, hashes: list[str]) -> list[int]:
+        """Return for each hash, in order, how many rows with it this scan has had up to and with this one."""
+        numbers = []
+        with self._together():
+            for one in hashes:
+                (number,) = self._database.execute(
+                    "insert into equal_rows values (?, 1) on conflict do update set rows = rows + 1 returning rows",
+                    (one,),
+                ).fetchone()
+                numbers.append(number)
+        return numbers
+
+    def next_scan(self) -> None:
+        """Count equal rows anew: another scan reads the same rows or those of another scope."""
+        self._database.execute("delete from equal_rows")
 
     def pending(self) -> set[str]:
         """Return the identities of the rows last looked up that this poll has a change of already."""

@@ -13,6 +13,7 @@ A crash anywhere starts again at 1 and changes nothing: changes are kept in temp
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -25,13 +26,15 @@ from producers.clients import Asked, Client, Scan, client
 from producers.http import Portal
 from producers.ledger import Gone, Ledger
 from producers.publisher import Outgoing, Publisher
-from producers.rows import Dead, Row, dead_letter, shaper
+from producers.rows import Dead, Row, dead_letter, event_time_reader, numbered, shaper
 from schemas import kafka_topics, loader, registry, topics
 from schemas.errors import CivicwireError, FatalError, RecordError
 from schemas.wire import encoder
 
 FUTURE = timedelta(days=2)
 """An event time further ahead than this is a typing error and must not make every later row look late."""
+GONE_AT_ONCE = 5_000
+"""Rows whose last values are held in memory together when they are ended."""
 SHRINK_MATTERS = 100
 """Fewer rows than this may vanish whatever their share: small feeds lose half their rows honestly."""
 
@@ -151,6 +154,7 @@ class _Attempt:
             return self._commit("unchanged", "none", asked, before, after)
 
         for scan in self._all_scans(feed, before):
+            self._ledger.next_scan()
             self._read(scan, before)
             if scan.complete:
                 self._delete_gone(scan, accept_shrink=accept_shrink)
@@ -192,6 +196,9 @@ class _Attempt:
                     rows.append(self._shape(item))
                 except RecordError as error:
                     self._bury(dead_letter(self._source.key, error.reason, error.detail, item.original))
+            if not self._source.key_columns:
+                counted = self._ledger.occurrences([row.record_id for row in rows])
+                rows = [numbered(row, scan.scope, occurrence) for row, occurrence in zip(rows, counted, strict=True)]
             self._diff(rows, scan.scope, newest_before)
 
     def _bury(self, dead: Dead) -> None:
@@ -268,27 +275,39 @@ class _Attempt:
         if self._tally.unidentified:
             # A row without a readable identity may be one of those that seem gone: deletes wait.
             return
+        window = self._source.rolling_window
+        opens = window.start(self._started.astimezone(self._source.zone).date()) if window else ""
+        read_event_time = event_time_reader(self._source)
+        encode = self._encode[self._raw.name]
+        deleted = 0
+        last_events = self._ledger.last_events(gone)
+        while batch := list(itertools.islice(last_events, GONE_AT_ONCE)):
+            changes = []
+            for row, last in batch:
+                happened = read_event_time(last["row"].get(self._source.event_time))
+                op = "expire" if happened and happened < opens else "delete"
+                deleted += op == "delete"
+                changes.append(self._end(row, op, last, encode))
+            self._ledger.put_changes(changes)
         live = self._ledger.live_rows()
-        if not accept_shrink and len(gone) > SHRINK_MATTERS and len(gone) > live * self._source.shrink_limit:
+        if not accept_shrink and deleted > SHRINK_MATTERS and deleted > live * self._source.shrink_limit:
             raise FatalError(
-                f"{self._source.key}: a complete scan lacks {len(gone)} of {live} rows, more than the limit of "
+                f"{self._source.key}: a complete scan lacks {deleted} of {live} rows, more than the limit of "
                 f"{self._source.shrink_limit:.0%}. If the portal really dropped them, poll with --accept-shrink."
             )
-        encode = self._encode[self._raw.name]
-        self._ledger.put_changes([self._delete(row, last, encode) for row, last in self._ledger.last_events(gone)])
 
-    def _delete(
-        self, row: Gone, last: dict[str, Any], encode: Callable[[dict[str, Any]], bytes]
+    def _end(
+        self, row: Gone, op: str, last: dict[str, Any], encode: Callable[[dict[str, Any]], bytes]
     ) -> tuple[str, str, int, bool, bytes]:
         event = {
             **last,
             "revision": row.revision + 1,
-            "op": "delete",
+            "op": op,
             "observed_at": self._started,
             "late": False,
             "poll_id": self._poll_id,
         }
-        return row.record_id, "delete", row.revision + 1, False, encode(event)
+        return row.record_id, op, row.revision + 1, False, encode(event)
 
     def _note_drift(self, asked: Asked, before: dict[str, str], after: dict[str, str]) -> None:
         stated = set(asked.columns) if asked.columns is not None else self._tally.columns or None
@@ -352,6 +371,7 @@ class _Attempt:
             "revised": counts.get("revise", 0),
             "reappeared": counts.get("reappear", 0),
             "deleted": counts.get("delete", 0),
+            "expired": counts.get("expire", 0),
             "unchanged": self._tally.unchanged,
             "dead": self._tally.dead,
             "late": counts.get("late", 0),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -34,7 +35,10 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One usable row: its identity, its known columns, the others, and the hash of all of them."""
+    """One usable row: its identity, its known columns, the others, and the hash of all of them.
+
+    Without a natural key, ``record_id`` is first the hash of the known columns, which ``numbered`` makes whole.
+    """
 
     record_id: str
     known: dict[str, str]
@@ -83,6 +87,68 @@ def dead_letter(source: str, reason: str, detail: str, payload: bytes) -> Dead:
     return Dead(f"{source}:poll:{digest.hexdigest()}", reason, detail, payload)
 
 
+def identity_hash(known: Mapping[str, str]) -> str:
+    """Return what stands for a natural key: the hash of the known columns, whatever their runs of blanks.
+
+    Columns that the schema does not know are left out, so that a column added by the publisher revises every row
+    instead of replacing it.
+    """
+    return content_hash(sorted((name, " ".join(value.split())) for name, value in known.items() if value.strip()))
+
+
+def numbered(row: Row, scope: str, occurrence: int) -> Row:
+    """Return the row of a feed without a natural key as the ``occurrence``-th equal one of its scope.
+
+    So exact duplicates are kept, and equal rows of two files are two rows.
+    """
+    return replace(row, record_id=":".join(filter(None, (scope, row.record_id, str(occurrence)))))
+
+
+_US_TIME = re.compile(
+    r"(\d{1,2})/(\d{1,2})/(\d{4})(?:[ T](\d{1,2}):(\d{2})(?::(\d{2}))?(?: ?([AP])M)?)?", re.IGNORECASE
+)
+NOON = 12
+
+
+def event_time_reader(source: Source) -> Callable[[str | None], str | None]:
+    """Return the function that turns the column of the event's time into ISO text, None where it cannot.
+
+    ``iso`` text is taken as it is. ``epoch_ms`` is a UTC instant and becomes civil time in the source's zone, ``us`` is
+    civil already, ``year`` is the year's first day.
+    """
+
+    def epoch_ms(value: str) -> str:
+        moment = datetime.fromtimestamp(int(value) / 1000, source.zone)
+        return moment.replace(tzinfo=None).isoformat(timespec="seconds")
+
+    def us(value: str) -> str:
+        match = _US_TIME.fullmatch(value.strip())
+        if match is None:
+            raise ValueError(value)
+        month, day, year, hour, minute, second, half = match.groups(default="0")
+        hours = int(hour)
+        if half in "APap":
+            hours = hours % NOON + (NOON if half in "Pp" else 0)
+        moment = datetime(int(year), int(month), int(day), hours, int(minute), int(second))  # noqa: DTZ001 - civil
+        return moment.isoformat(timespec="seconds")
+
+    def year(value: str) -> str:
+        return datetime(int(value), 1, 1).date().isoformat()  # noqa: DTZ001 - civil
+
+    formats: dict[str, Callable[[str], str]] = {"iso": str, "epoch_ms": epoch_ms, "us": us, "year": year}
+    parse = formats[source.event_time_format]
+
+    def read(value: str | None) -> str | None:
+        if value is None:
+            return None
+        try:
+            return parse(value)
+        except (ValueError, OverflowError, OSError):
+            return None
+
+    return read
+
+
 def shaper(source: Source) -> Callable[[Published], Row]:
     """Return the function that turns a published row of ``source`` into a usable one.
 
@@ -91,8 +157,9 @@ def shaper(source: Source) -> Callable[[Published], Row]:
     columns = frozenset(source.columns)
     renames = source.renames
     ignored: dict[str, bool] = {}
-    record_id = source.record_id
+    keys = source.key_columns
     event_time = source.event_time
+    read_event_time = event_time_reader(source)
 
     def is_ignored(name: str) -> bool:
         if name not in ignored:
@@ -110,17 +177,19 @@ def shaper(source: Source) -> Callable[[Published], Row]:
                 known[column] = value
             elif not is_ignored(name):
                 extras[name] = value
-        parts = [known.get(column, "").strip() for column in record_id]
+        parts = [known.get(column, "").strip() for column in keys]
         if not all(parts):
-            missing = ", ".join(column for column, part in zip(record_id, parts, strict=True) if not part)
+            missing = ", ".join(column for column, part in zip(keys, parts, strict=True) if not part)
             raise RecordError("key_missing", f"The row has no value in {missing}, so it has no identity.")
+        if not keys and not known:
+            raise RecordError("key_missing", "The row has no value in any known column, so it has no identity.")
         everything = {**extras, **known} if extras else known
         return Row(
-            record_id="|".join(parts),
+            record_id="|".join(parts) if keys else identity_hash(known),
             known=known,
             extras=extras,
             content_hash=content_hash(sorted(everything.items())),
-            event_time=known.get(event_time),
+            event_time=read_event_time(known.get(event_time)),
             updated_at=published.updated_at,
         )
 

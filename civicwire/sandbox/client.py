@@ -116,6 +116,10 @@ class SandboxClient:
         fields: list[str] = self._json("POST", f"feeds/{feed}/columns", body)["columns"]
         return fields
 
+    def layer(self, feed: str, number: int) -> dict[str, Any]:
+        """Publish an ArcGIS feed under another layer number."""
+        return self._json("POST", f"feeds/{feed}/layer", {"layer": number})
+
     def truth(self, feed: str) -> Iterator[dict[str, Any]]:
         """Yield every row as now published, by key."""
         with self._call("GET", f"feeds/{feed}/truth", stream=True) as response:

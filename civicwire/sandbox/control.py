@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from types import ModuleType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,15 +16,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from civicwire.sandbox import austin, san_diego
 from civicwire.sandbox.faults import Fault
+from civicwire.sandbox.makers import MAKERS
 from civicwire.sandbox.mutations import Mutation, mutate
 from civicwire.sandbox.portal import Portal
 from civicwire.sandbox.store import Row, Store
 from civicwire.sandbox.truth import summary
 from schemas.errors import ConfigError
 
-MAKERS: dict[str, ModuleType] = {"austin_crime_reports": austin, "san_diego_calls": san_diego}
-"""Who makes the rows of each feed: ``generate``, ``newest``, ``late`` and ``revise``."""
-
+DAYS = 364
+"""Days before the last one over which rows are spread where nothing else is said."""
 TRUTH_ROWS = 2_000
 """Rows of the truth sent in one go."""
 
@@ -66,6 +65,12 @@ class Columns(_Body):
     upper_case_header: bool | None = None
 
 
+class Layer(_Body):
+    """The number under which an ArcGIS layer is published from now on."""
+
+    layer: int = Field(ge=0)
+
+
 class Token(_Body):
     """The app token that the portal asks for from now on; null asks for none."""
 
@@ -81,8 +86,10 @@ def seed_store(store: Store, wanted: Seed) -> dict[str, Any]:
     last = wanted.until or datetime.now(ZoneInfo(store.feed.zone)).date() - timedelta(days=1)
     if store.feed.kind == "csv":
         first = wanted.first or san_diego.first_day(wanted.rows, last)
-    else:
+    elif store.feed.name == "austin_crime_reports":
         first = wanted.first or min(austin.FIRST_DAY, last)
+    else:
+        first = wanted.first or last - timedelta(days=DAYS)
     loaded = store.load(MAKERS[store.feed.name].generate(wanted.rows, wanted.seed, first, last))
     return {"rows": loaded, "from": first.isoformat(), "until": last.isoformat(), "version": store.state.version}
 
@@ -135,6 +142,11 @@ def routes(portal: Portal) -> list[web.RouteDef]:  # noqa: C901 - one small func
         body = Columns.model_validate(await request.json())
         fields = await asyncio.to_thread(lambda: store_of(request).change_columns(**body.model_dump()))
         return web.json_response({"columns": fields})
+
+    async def layer(request: web.Request) -> web.Response:
+        body = Layer.model_validate(await request.json())
+        await asyncio.to_thread(store_of(request).move_layer, body.layer)
+        return web.json_response({"layer": body.layer})
 
     async def truth(request: web.Request) -> web.StreamResponse:
         store = store_of(request)
@@ -195,6 +207,7 @@ def routes(portal: Portal) -> list[web.RouteDef]:  # noqa: C901 - one small func
         web.post(f"{feed}/replace", replace),
         web.post(f"{feed}/mutate", change),
         web.post(f"{feed}/columns", columns),
+        web.post(f"{feed}/layer", layer),
         web.get(f"{feed}/truth", truth),
         web.get(f"{feed}/truth/summary", truth_summary),
         web.put("/_sandbox/files/{path:.+}", put_file),
@@ -219,13 +232,21 @@ def _http_date(text: str | None) -> int | None:
 
 
 def _path(store: Store) -> str:
-    return f"/resource/{store.feed.address}.json" if store.feed.kind == "socrata" else f"/{store.feed.address}"
+    match store.feed.kind:
+        case "socrata":
+            return f"/resource/{store.feed.address}.json"
+        case "ckan":
+            return f"/api/3/action/datastore_search?resource_id={store.feed.address}"
+        case "arcgis":
+            return store.feed.address
+        case _:
+            return f"/{store.feed.address}"
 
 
 def _truth_pages(store: Store) -> Iterator[bytes]:
     """Yield the published rows by key as lines of JSON; the read stays on the server's own thread."""
     lines = []
-    for row in store.published(f'order by "{store.feed.key}"'):
+    for row in store.published(f'order by "{store.feed.identity}"'):
         lines.append(_line(row))
         if len(lines) == TRUTH_ROWS:
             yield b"".join(lines)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import unquote_plus
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -135,6 +135,17 @@ def shortened(fault: Fault, body: bytes) -> bytes:
     return body[:end]
 
 
+def _page_within(answer: dict[str, Any]) -> tuple[bytes, list[bytes], bytes]:
+    """Return the page of rows inside an ArcGIS or CKAN answer."""
+    for holder, name in ((answer, "features"), (answer.get("result") or {}, "records")):
+        if isinstance(holder.get(name), list):
+            rows, holder[name] = holder[name], []
+            head, _, tail = json.dumps(answer, ensure_ascii=False).partition(f'"{name}": []')
+            opened = f'{head}"{name}": ['
+            return opened.encode(), [json.dumps(row, ensure_ascii=False).encode() for row in rows], b"]" + tail.encode()
+    raise ConfigError("This fault spoils a page of rows, and the answer is none: narrow its `match`.")
+
+
 def _page(reply: Reply) -> tuple[bytes, list[bytes], bytes]:
     body = reply.content()
     if reply.headers.get("Content-Type", "").startswith("application/json"):
@@ -142,6 +153,8 @@ def _page(reply: Reply) -> tuple[bytes, list[bytes], bytes]:
             rows = json.loads(body)
         except ValueError:
             rows = None
+        if isinstance(rows, dict):
+            return _page_within(rows)
         if not isinstance(rows, list):
             raise ConfigError("This fault spoils a page of rows, and the answer is none: narrow its `match`.")
         return b"[", [json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() for row in rows], b"]\n"

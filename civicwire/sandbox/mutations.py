@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from random import Random
-from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from civicwire.sandbox.makers import Maker
 from civicwire.sandbox.soql_sql import quoted
 from civicwire.sandbox.store import Row, Store
 from schemas.errors import ConfigError
@@ -25,7 +25,7 @@ class Mutation(BaseModel):
     seed: int = 1
 
 
-def mutate(store: Store, maker: ModuleType, wanted: Mutation) -> dict[str, Any]:
+def mutate(store: Store, maker: Maker, wanted: Mutation) -> dict[str, Any]:
     """Publish the changes and return, by kind, each touched key with the row before and after.
 
     Raises:
@@ -34,6 +34,7 @@ def mutate(store: Store, maker: ModuleType, wanted: Mutation) -> dict[str, Any]:
     random = Random(f"{wanted.seed} {store.state.version}")  # noqa: S311 - made-up rows, no secrets
     chosen = _some_keys(random, store, wanted.revise + wanted.delete)
     key = _published_key(store)
+    label = key if key != ":id" else ""
     revised, deleted = chosen[: wanted.revise], chosen[wanted.revise :]
     before = {k: _row(store, k) for k in chosen}
     after = {k: maker.revise(random, store, before[k]) for k in revised}
@@ -41,15 +42,15 @@ def mutate(store: Store, maker: ModuleType, wanted: Mutation) -> dict[str, Any]:
     new: list[Row] = maker.newest(random, store, wanted.insert) if wanted.insert else []
     store.publish([*after.values(), *late, *new], deleted)
     return {
-        "inserted": [{"key": row[key], "before": None, "after": row} for row in new],
-        "late": [{"key": row[key], "before": None, "after": row} for row in late],
+        "inserted": [{"key": row.get(label), "before": None, "after": row} for row in new],
+        "late": [{"key": row.get(label), "before": None, "after": row} for row in late],
         "revised": [{"key": k, "before": before[k], "after": after[k]} for k in revised],
         "deleted": [{"key": k, "before": before[k], "after": None} for k in deleted],
     }
 
 
 def _published_key(store: Store) -> str:
-    return next(p.column.field for p in store.state.columns if p.stored == store.feed.key)
+    return next((p.column.field for p in store.state.columns if p.stored == store.feed.key), ":id")
 
 
 def _row(store: Store, key: str) -> Row:
@@ -64,7 +65,7 @@ def _some_keys(random: Random, store: Store, count: int) -> list[str]:
     total = store.count()
     if count > total:
         raise ConfigError(f"{store.feed.name} has {total} rows, {count} cannot be changed: seed it, or ask for fewer.")
-    key = quoted(store.feed.key)
+    key = quoted(store.feed.identity)
     if count * 2 > total:
         every = [r[0] for r in store.read(f'select {key} from "rows" order by {key}')]  # noqa: S608 - our own identifier
         return random.sample(every, count)

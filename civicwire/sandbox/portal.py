@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from civicwire.sandbox import faults, files, socrata
+from civicwire.sandbox import arcgis, ckan, faults, files, socrata
 from civicwire.sandbox.feeds import FEEDS
 from civicwire.sandbox.reply import FilePart, Reply, accepts_gzip
 from civicwire.sandbox.store import Store
@@ -25,6 +25,7 @@ LOGGED_REQUESTS = 100_000
 CHUNK_BYTES = 1 << 20
 """Bytes of a file sent in one go."""
 
+_ACTION = re.compile(r"/api/3/action/(?P<action>\w+)")
 _DATASET = re.compile(r"/(resource|api/views)/(?P<id>[a-z0-9]{4}-[a-z0-9]{4})(\.json)?")
 
 
@@ -39,6 +40,8 @@ class Portal:
         self.log: deque[dict[str, Any]] = deque(maxlen=LOGGED_REQUESTS)
         self.app_token: str | None = None
         self._datasets = {s.feed.address: s for s in self.stores.values() if s.feed.kind == "socrata"}
+        self._resources = {s.feed.address: s for s in self.stores.values() if s.feed.kind == "ckan"}
+        self._services = {s.feed.address: s for s in self.stores.values() if s.feed.kind == "arcgis"}
         self._year_files = [
             files.YearFiles(s, state / "written" / n) for n, s in self.stores.items() if s.feed.kind == "csv"
         ]
@@ -54,6 +57,12 @@ class Portal:
         dataset = _DATASET.fullmatch(path)
         if dataset is not None:
             return self._dataset(dataset["id"], request, metadata=path.startswith("/api/"))
+        action = _ACTION.fullmatch(path)
+        if action is not None:
+            return ckan.answer(self._resources, action["action"], request.query)
+        service, found, below = path.partition("/FeatureServer")
+        if found and (service := service + found) in self._services:
+            return arcgis.answer(self._services[service], below, request.query)
         for year_files in self._year_files:
             written = year_files.get(path)
             if written is not None:

@@ -40,6 +40,7 @@ class State:
         next_row: the number that the next new row's ``:id`` is made of.
         columns: the published columns in order.
         upper_case_header: True when a CSV's header is upper case, as in the files of 2026.
+        layer: number of an ArcGIS layer or table.
     """
 
     version: int = 0
@@ -48,6 +49,7 @@ class State:
     next_row: int = 0
     columns: tuple[Published, ...] = ()
     upper_case_header: bool = False
+    layer: int = 325
 
 
 @dataclass
@@ -112,7 +114,8 @@ class Store:
 
     def _create_indexes(self, db: sqlite3.Connection) -> None:
         db.execute('create unique index if not exists by_id on "rows" (":id")')
-        db.execute(f'create unique index if not exists by_key on "rows" ({quoted(self.feed.key)})')
+        if self.feed.key:
+            db.execute(f'create unique index if not exists by_key on "rows" ({quoted(self.feed.key)})')
         if self.feed.kind == "socrata":
             db.execute('create index if not exists by_update on "rows" (":updated_at", ":id")')
 
@@ -174,12 +177,15 @@ class Store:
         return int(self.read('select count(*) from "rows"').fetchone()[0])
 
     def published(self, where: str = "", parameters: Sequence[Any] = ()) -> Iterator[Row]:
-        """Yield the rows as published now, without system fields; ``where`` is SQL after the table's name."""
+        """Yield the rows as published now; ``where`` is SQL after the table's name.
+
+        Of the system fields they have only the ``:id`` of a feed without a natural key.
+        """
         columns = self.state.columns
         chosen = ", ".join(quoted(p.stored) for p in columns)
-        cursor = self.read(f'select {chosen} from "rows" {where}', parameters)  # noqa: S608 - our own identifiers
-        for values in cursor:
-            yield {
+        cursor = self.read(f'select ":id", {chosen} from "rows" {where}', parameters)  # noqa: S608 - our own identifiers
+        for row_id_, *values in cursor:
+            yield ({} if self.feed.key else {":id": row_id_}) | {
                 p.column.field: json.loads(v) if p.column.type == "location" else v
                 for p, v in zip(columns, values, strict=True)
                 if v is not None
@@ -187,13 +193,13 @@ class Store:
 
     def row(self, key: str) -> Row | None:
         """Return one row as published now, None when there is none."""
-        return next(self.published(f"where {quoted(self.feed.key)} = ?", (key,)), None)
+        return next(self.published(f"where {quoted(self.feed.identity)} = ?", (key,)), None)
 
     def keys_among(self, keys: Iterable[str]) -> set[str]:
         """Return those of ``keys`` that exist."""
         found: set[str] = set()
         pending = iter(keys)
-        name = quoted(self.feed.key)
+        name = quoted(self.feed.identity)
         while batch := list(islice(pending, LOOKUP_ROWS)):
             marks = ", ".join("?" * len(batch))
             found.update(r[0] for r in self.read(f'select {name} from "rows" where {name} in ({marks})', batch))  # noqa: S608
@@ -243,7 +249,7 @@ class Store:
             pending = iter(rows)
             while batch := list(islice(pending, LOOKUP_ROWS)):
                 self._upsert_batch(db, batch, stamp(moment), done)
-            name = quoted(self.feed.key)
+            name = quoted(self.feed.identity)
             for key in keys:
                 done.deleted += db.execute(f'delete from "rows" where {name} = ?', (key,)).rowcount  # noqa: S608
             if done.inserted or done.revised or done.deleted:
@@ -253,6 +259,9 @@ class Store:
     def _upsert_batch(self, db: sqlite3.Connection, batch: Sequence[Row], now: str, done: Changes) -> None:
         columns = self.state.columns
         stored = [p.stored for p in columns]
+        if not self.feed.key:
+            self._put_keyless(db, batch, now, done)
+            return
         # The last of two rows with one key counts, as in one upload to the portal.
         incoming = {values[stored.index(self.feed.key)]: values for values in (self.values(row) for row in batch)}
         key = quoted(self.feed.key)
@@ -275,6 +284,24 @@ class Store:
         done.revised += len(revised)
         done.inserted += len(added)
         done.unchanged += len(incoming) - len(revised) - len(added)
+
+    def _put_keyless(self, db: sqlite3.Connection, batch: Sequence[Row], now: str, done: Changes) -> None:
+        """Revise the rows that say their ``:id`` and add the others, equal ones too."""
+        stored = [p.stored for p in self.state.columns]
+        assignments = ", ".join(f"{quoted(n)} = ?" for n in stored)
+        names = ", ".join(quoted(n) for n in stored)
+        for row in batch:
+            values = self.values(row)
+            if ":id" in row:
+                update = f'update "rows" set {assignments}, ":updated_at" = ? where ":id" = ?'  # noqa: S608 - our own
+                done.revised += db.execute(update, (*values, now, row[":id"])).rowcount
+                continue
+            insert = (
+                f'insert into "rows" (":id", ":created_at", ":updated_at", {names}) '  # noqa: S608 - our own identifiers
+                f"values (?, ?, ?, {', '.join('?' * len(stored))})"
+            )
+            db.execute(insert, (row_id(self._pending.next_row + done.inserted), now, now, *values))
+            done.inserted += 1
 
     def values(self, row: Mapping[str, Any]) -> Values:
         """Return a published row's values in the order of the published columns.
@@ -318,6 +345,9 @@ class Store:
                 db.create_function("new_row_id", 1, lambda n: row_id(start + n), deterministic=True)
                 highest = db.execute('select coalesce(max(n), 0) from "rows"').fetchone()[0]
                 db.execute('update "rows" set ":id" = new_row_id(n), ":created_at" = ?, ":updated_at" = ?', (now, now))
+                if self.feed.kind in ("arcgis", "ckan"):
+                    # Object ids and row numbers are given anew at each reload.
+                    db.execute('update "rows" set n = n + ?', (highest,))
                 self._changed(moment, highest)
                 total = db.execute('select count(*) from "rows"').fetchone()[0]
             else:
@@ -330,6 +360,11 @@ class Store:
                 self._changed(moment, done.inserted)
                 total = done.inserted
         return int(total)
+
+    def move_layer(self, layer: int) -> None:
+        """Publish the layer under another number, which is a change of the service and not of its rows."""
+        with self._publication():
+            self._pending = replace(self._pending, layer=layer)
 
     def change_columns(
         self,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from producers.catalog import CsvFile, Source
+from producers.catalog import ArcGis, Ckan, CsvFile, Socrata, Source
 from producers.http import Portal
 from producers.rows import Dead, Published
 
@@ -71,9 +71,17 @@ def client(source: Source, portal: Portal, now: datetime, since: str | None = No
         now: the poll's start, UTC.
         since: read only rows whose event time, as published, is not before this ISO text; None reads all.
     """
-    from producers.clients.csv_file import CsvFileClient  # noqa: PLC0415 - the clients import this module
+    from producers.clients.arcgis import ArcGisClient  # noqa: PLC0415 - the clients import this module
+    from producers.clients.ckan import CkanClient  # noqa: PLC0415
+    from producers.clients.csv_file import CsvFileClient  # noqa: PLC0415
     from producers.clients.socrata import SocrataClient  # noqa: PLC0415
 
-    if isinstance(source.protocol, CsvFile):
-        return CsvFileClient(source, source.protocol, portal, now, since)
-    return SocrataClient(source, source.protocol, portal, since)
+    match source.protocol:
+        case CsvFile():
+            return CsvFileClient(source, source.protocol, portal, now, since)
+        case ArcGis():
+            return ArcGisClient(source, source.protocol, portal, since)
+        case Ckan():
+            return CkanClient(source, source.protocol, portal, since)
+        case Socrata():
+            return SocrataClient(source, source.protocol, portal, since)

@@ -1,14 +1,17 @@
 """CSV files that are rewritten whole: a conditional GET, then every line of the file.
 
 A watermark on the newest id or time would lose about 6 % of San Diego's new rows, which arrive late; so the whole file
-is compared. A line is a record (these files have no line breaks inside fields), and a line that cannot be read is a
-dead letter of its own: one broken quote never swallows the rest of the file.
+is compared. A line is a record, or, in files whose fields hold line breaks, the lines up to the end of a quoted field.
+What cannot be read is a dead letter of its own: one broken quote never swallows the rest of the file.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import itertools
+import re
+from collections import deque
 from collections.abc import Iterator
 from datetime import datetime
 from typing import IO
@@ -21,6 +24,54 @@ from schemas.errors import FatalError, RecordError, RetriableError
 
 PAGE_LINES = 5_000
 JANUARY = 1
+CHUNK_BYTES = 1 << 20
+LONGEST_RECORD_LINES = 50
+"""A quoted field that is still open after so many lines was never closed."""
+_QUOTED = re.compile(rb'(?:^|(?<=,))"(?:[^"]|"")*"(?=,|$)')
+_OPEN = re.compile(rb'(?:^|,)"')
+
+
+def records(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Join lines that belong to one record, because a quoted field is open at their end. Line ends stay.
+
+    A quote opens a field only at its beginning. Where a field stays open for ``LONGEST_RECORD_LINES``, its first line
+    is given by itself, to be found broken, and the others are read anew.
+    """
+    waiting: deque[bytes] = deque()
+
+    def pull() -> bytes | None:
+        return waiting.popleft() if waiting else next(lines, None)
+
+    while (line := pull()) is not None:
+        taken = [line]
+        while opened := _is_open(b"".join(taken)):
+            if len(taken) == LONGEST_RECORD_LINES or (more := pull()) is None:
+                break
+            taken.append(more)
+        if opened:
+            waiting.extendleft(reversed(taken[1:]))
+            yield line
+        else:
+            yield b"".join(taken)
+
+
+def _is_open(text: bytes) -> bool:
+    return b'"' in text and _OPEN.search(_QUOTED.sub(b"", text.rstrip(b"\r\n"))) is not None
+
+
+def detect_encoding(body: IO[bytes]) -> str:
+    """Return utf-8 if all of ``body`` is, else cp1252; ``body`` is at its start before and after."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        while chunk := body.read(CHUNK_BYTES):
+            decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return "cp1252"
+    else:
+        return "utf-8"
+    finally:
+        body.seek(0)
 
 
 class CsvFileClient:
@@ -35,9 +86,12 @@ class CsvFileClient:
         self._local_now = now.astimezone(source.zone)
         self._since = since
         self._changed: dict[int, Answer] = {}
+        self._encoding: str = protocol.encoding
 
     def years(self) -> list[int]:
         """Return the years to read: in January ``current`` means last year as well, whose last rows still arrive."""
+        if self._protocol.files:
+            return sorted(self._protocol.files)
         years: set[int] = set()
         for year in self._protocol.years:
             if year != "current":
@@ -47,6 +101,11 @@ class CsvFileClient:
             if self._local_now.month == JANUARY:
                 years.add(self._local_now.year - 1)
         return sorted(years)
+
+    def _path(self, year: int) -> str:
+        if self._protocol.path is None:
+            return self._protocol.files[year]
+        return self._protocol.path.format(year=year)
 
     def ask(self, position: Position) -> Asked:
         """Ask each year's file with a conditional GET, one request a file."""
@@ -58,7 +117,7 @@ class CsvFileClient:
             if position.get(f"{year}.last_modified"):
                 headers["If-Modified-Since"] = position[f"{year}.last_modified"]
             not_yet = self._local_now.month == JANUARY and year == self._local_now.year
-            answer = self._portal.get(self._protocol.path.format(year=year), headers=headers, missing_ok=not_yet)
+            answer = self._portal.get(self._path(year), headers=headers, missing_ok=not_yet)
             modified = answer.header_time("Last-Modified")
             newest = max(filter(None, (newest, modified)), default=None)
             if answer.status in (NOT_MODIFIED, NOT_FOUND) or answer.sha256 == position.get(f"{year}.sha256"):
@@ -69,7 +128,13 @@ class CsvFileClient:
     def scans(self, position: Position) -> Iterator[Scan]:  # noqa: ARG002 - the files are compared whole
         """Yield one complete scan for each file whose bytes changed."""
         for year, answer in sorted(self._changed.items()):
+            self._encoding = self._protocol.encoding
+            if self._encoding == "detect":
+                self._encoding = detect_encoding(answer.body)
             lines = self._lines(answer.body, year)
+            if self._protocol.multiline:
+                lines = records(lines)
+            lines = (line.rstrip(b"\r\n") for line in lines)
             columns = self._header(next(lines, b""), year)
             scan = Scan(scope=str(year), complete=True, pages=iter(()), columns=columns)
             scan.pages = self._pages(lines, columns, year, answer, scan)
@@ -80,17 +145,17 @@ class CsvFileClient:
         return None
 
     def _lines(self, body: IO[bytes], year: int) -> Iterator[bytes]:
-        """Yield the lines without their ends; the last one must have one, or the file was cut short."""
+        """Yield the lines with their ends; the last one must have one, or the file was cut short."""
         for line in body:
             if not line.endswith(b"\n"):
                 raise RetriableError(
                     f"{self._source.key}: the file of {year} ends within a line, so it was cut short. "
                     "The cursor stays; poll again."
                 )
-            yield line.rstrip(b"\r\n")
+            yield line
 
     def _header(self, line: bytes, year: int) -> list[str]:
-        text = line.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+        text = line.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
         if not text.strip() or text.lstrip().startswith("<"):
             raise RetriableError(
                 f"{self._source.key}: the file of {year} starts with {text[:60]!r}, which is no CSV header. "
@@ -98,7 +163,7 @@ class CsvFileClient:
             )
         columns = [name.strip().lower() for name in next(csv.reader([text]))]
         known = [self._source.renames.get(name, name) for name in columns]
-        needed = [*self._source.record_id, self._source.event_time]
+        needed = [*self._source.key_columns, self._source.event_time]
         missing = [name for name in needed if name not in known]
         if missing or len(set(columns)) != len(columns):
             raise FatalError(
@@ -129,13 +194,13 @@ class CsvFileClient:
 
     def _page(self, lines: list[bytes], columns: list[str]) -> list[Published | Dead]:
         try:
-            texts = [line.decode(self._protocol.encoding) for line in lines]
-            records = list(csv.reader(texts, strict=True))
+            texts = [line.decode(self._encoding) for line in lines]
+            found = list(csv.reader(texts, strict=True))
         except (UnicodeDecodeError, csv.Error):
-            records = []
+            found = []
         width = len(columns)
-        if len(records) == len(lines) and all(len(record) == width for record in records):
-            return [self._row(record, line, columns) for record, line in zip(records, lines, strict=True)]
+        if len(found) == len(lines) and all(len(record) == width for record in found):
+            return [self._row(record, line, columns) for record, line in zip(found, lines, strict=True)]
         return [self._line(line, columns) for line in lines]
 
     def _line(self, line: bytes, columns: list[str]) -> Published | Dead:
@@ -147,11 +212,9 @@ class CsvFileClient:
 
     def _record(self, line: bytes, width: int) -> list[str]:
         try:
-            text = line.decode(self._protocol.encoding)
+            text = line.decode(self._encoding)
         except UnicodeDecodeError as error:
-            raise RecordError(
-                "encoding_invalid", f"The line is not {self._protocol.encoding}: {error.reason}."
-            ) from error
+            raise RecordError("encoding_invalid", f"The line is not {self._encoding}: {error.reason}.") from error
         try:
             (record,) = csv.reader([text], strict=True)
         except (csv.Error, ValueError) as error:

@@ -16,6 +16,7 @@ from typing import Any
 
 from producers.catalog import Socrata, Source
 from producers.clients import Asked, Finished, Position, Scan
+from producers.clients.pages import split_array
 from producers.http import Portal
 from producers.rows import Dead, Published, as_text, dead_letter
 from schemas.errors import RetriableError
@@ -24,7 +25,6 @@ SETTLED = timedelta(seconds=2)
 """The portal tells its last change in whole seconds: within two of them another change could hide."""
 PAGE_READS = 2
 """A page that is cut short or out of order is read once more before the poll gives up."""
-_DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 
 
 def instant(text: str) -> datetime:
@@ -35,39 +35,6 @@ def instant(text: str) -> datetime:
 def literal(moment: datetime) -> str:
     """Return a UTC instant as a SoQL literal with the portal's milliseconds."""
     return "'" + moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z'"
-
-
-def split_array(text: str) -> Iterator[tuple[Any, str]]:
-    """Yield each element of a JSON array with its own text, so that a dead letter can hold what the portal sent.
-
-    Raises:
-        ValueError: the text is no JSON array, or it is cut short.
-    """
-    space = " \t\r\n"
-    at, end = 0, len(text)
-
-    def skip(index: int) -> int:
-        while index < end and text[index] in space:
-            index += 1
-        return index
-
-    at = skip(at)
-    if at >= end or text[at] != "[":
-        raise ValueError("no JSON array")
-    at = skip(at + 1)
-    if at < end and text[at] == "]":
-        return
-    while True:
-        value, after = _DECODER.raw_decode(text, at)
-        yield value, text[at:after]
-        at = skip(after)
-        if at >= end:
-            raise ValueError("the array is cut short")
-        if text[at] == "]":
-            return
-        if text[at] != ",":
-            raise ValueError(f"unexpected text at character {at}")
-        at = skip(at + 1)
 
 
 @dataclass(slots=True)
@@ -116,9 +83,12 @@ class SocrataClient:
         return Asked(changed=True, position=found, changed_at=changed_at, columns=columns)
 
     def scans(self, position: Position) -> Iterator[Scan]:
-        """Yield one scan: of everything without a cursor, else of what changed since it less the overlap."""
+        """Yield one scan: of everything without a cursor, else of what changed since it less the overlap.
+
+        Of a feed without a natural key always everything: equal rows are told apart by counting all of them.
+        """
         since = None
-        if "updated_at" in position:
+        if "updated_at" in position and self._source.key_columns:
             since = instant(position["updated_at"]) - timedelta(seconds=self._protocol.overlap_seconds)
         yield self._scan(since, position.get("updated_at"))
 

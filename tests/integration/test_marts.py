@@ -122,7 +122,6 @@ def test_a_mart_is_partitioned_by_month_and_clustered(made_marts: MadeMarts, mar
     assert table.clustering_fields[0] == "source"
 
 
-@pytest.mark.chaos  # red once on an overloaded machine, cause not found: not in CI until it is
 def test_a_window_that_differs_from_the_facts_fails_the_build_unless_rows_are_being_loaded(made_marts: MadeMarts):
     client: bigquery.Client = made_marts.warehouse.client
     change = (

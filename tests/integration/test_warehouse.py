@@ -412,7 +412,6 @@ with Writer(kafka, registry, warehouse, **options) as writer:
 """
 
 
-@pytest.mark.chaos
 @pytest.mark.parametrize("step", STEPS)
 def test_a_writer_that_is_killed_at_any_step_leaves_nothing_to_repair(line: Line, step: str) -> None:
     send_history(line, random.Random(step), 40)  # noqa: S311 (a test history)

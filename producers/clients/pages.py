@@ -1,0 +1,101 @@
+"""What the clients of JSON APIs share: reading an array with each element's own text, and refusing what is no JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from schemas.errors import RetriableError
+
+_DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
+_SPACE = " \t\r\n"
+
+
+def split_array(text: str, at: int = 0) -> Iterator[tuple[Any, str]]:
+    """Yield each element of the JSON array at ``at`` with its own text, so that a dead letter holds what was sent.
+
+    Raises:
+        ValueError: there is no JSON array, or it is cut short.
+    """
+    end = len(text)
+
+    def skip(index: int) -> int:
+        while index < end and text[index] in _SPACE:
+            index += 1
+        return index
+
+    at = skip(at)
+    if at >= end or text[at] != "[":
+        raise ValueError("no JSON array")
+    at = skip(at + 1)
+    if at < end and text[at] == "]":
+        return
+    while True:
+        value, after = _DECODER.raw_decode(text, at)
+        yield value, text[at:after]
+        at = skip(after)
+        if at >= end:
+            raise ValueError("the array is cut short")
+        if text[at] == "]":
+            return
+        if text[at] != ",":
+            raise ValueError(f"unexpected text at character {at}")
+        at = skip(at + 1)
+
+
+def elements(text: str, name: str) -> Iterator[tuple[Any, str]]:
+    """Yield the elements of the array that is the value of ``name`` in the outermost object or one level below.
+
+    Raises:
+        ValueError: there is no such array, or it is cut short.
+    """
+    found = _find(text, 0, name)
+    if found is None:
+        raise ValueError(f"no {name}")
+    yield from split_array(text, found)
+
+
+def _find(text: str, at: int, name: str, depth: int = 2) -> int | None:
+    """Return where the value of ``name`` begins, searching the object at ``at`` and, if need be, objects inside it."""
+    end = len(text)
+
+    def skip(index: int) -> int:
+        while index < end and text[index] in _SPACE:
+            index += 1
+        return index
+
+    at = skip(at)
+    if at >= end or text[at] != "{":
+        return None
+    at = skip(at + 1)
+    while at < end and text[at] != "}":
+        key, at = _DECODER.raw_decode(text, at)
+        at = skip(at)
+        if at >= end or text[at] != ":":
+            raise ValueError(f"unexpected text at character {at}")
+        at = skip(at + 1)
+        if key == name:
+            return at
+        if depth > 1 and at < end and text[at] == "{" and (inside := _find(text, at, name, depth - 1)) is not None:
+            return inside
+        _, at = _DECODER.raw_decode(text, at)
+        at = skip(at)
+        if at < end and text[at] == ",":
+            at = skip(at + 1)
+    return None
+
+
+def as_object(body: bytes, source: str, path: str) -> dict[str, Any]:
+    """Return the JSON object in ``body``.
+
+    Raises:
+        RetriableError: it is none.
+    """
+    try:
+        value = json.loads(body)
+    except ValueError as error:
+        raise RetriableError(f"{source}: {path} is no JSON ({error}). Poll again later.") from error
+    if not isinstance(value, dict):
+        raise RetriableError(f"{source}: {path} is no JSON object. Poll again later.")
+    return value
