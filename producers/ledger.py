@@ -9,7 +9,8 @@ from __future__ import annotations
 import io
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +28,8 @@ from schemas.wire import HEADER, schema_id
 
 LAST_HEADER_FIELD = "scope"
 """Raw events start with the same fields in every feed; the ledger decodes up to this one and no further."""
+VISIBLE_SECONDS = 0.01
+"""Between two looks for a transaction that was committed a moment ago."""
 ENDS = ("delete", "expire")
 """After one of these a row no longer exists at the portal."""
 NEAR = 2_000
@@ -65,6 +68,15 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A row by its identity: its revision, and whether the portal holds it."""
+
+    record_id: str
+    revision: int
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """A row that exists by the ledger and was not in a complete scan, with the place of its last event."""
 
@@ -92,7 +104,8 @@ class Ledger:
         self._raw = topics.raw(source.key).name
         self._bootstrap_servers = bootstrap_servers
         self._registry_url = registry_url
-        self._database = sqlite3.connect(folder / f"{source.key}.sqlite", isolation_level=None)
+        # One thread at a time uses it, but a scheduler's pool may give each poll another one.
+        self._database = sqlite3.connect(folder / f"{source.key}.sqlite", isolation_level=None, check_same_thread=False)
         # The file is a cache of the topics: losing its last seconds in a power cut costs a read, so no fsync.
         self._database.executescript("pragma journal_mode = wal; pragma synchronous = off; pragma temp_store = file;")
         self._database.executescript(_TABLES + _TEMPORARY)
@@ -124,6 +137,27 @@ class Ledger:
                 [(topic, part, at, identities[topic]) for (topic, part), at in ends.items()],
             )
         return applied
+
+    def restore_past(self, written: Mapping[tuple[str, int], int]) -> None:
+        """Restore until what a transaction has just written to the ledger's topics is in.
+
+        A commit is answered before its records can be read. A poll that began without them would publish them again.
+
+        Raises:
+            RetriableError: the broker does not show them in time.
+        """
+        deadline = time.monotonic() + tail.TIMEOUT_SECONDS
+        while True:
+            self.restore()
+            rows = self._database.execute("select topic, topic_partition, next_offset from positions").fetchall()
+            reached = {(topic, partition): offset for topic, partition, offset in rows}
+            if all(reached[at] > offset for at, offset in written.items() if at in reached):
+                return
+            if time.monotonic() > deadline:
+                raise RetriableError(
+                    f"{self._source}: the poll was committed, but its records cannot be read yet. Is the broker well?"
+                )
+            time.sleep(VISIBLE_SECONDS)
 
     @contextmanager
     def _together(self) -> Iterator[None]:
@@ -186,6 +220,19 @@ class Ledger:
             " from changes"
         ).fetchone()[0]
         return self.live_rows() + int(shift)
+
+    def place(self, record_id: str) -> Gone | None:
+        """Return a row's revision and the place of its last event, None if it was never published or is gone."""
+        row = self._database.execute(
+            "select record_id, revision, topic_partition, topic_offset from records where live and record_id = ?",
+            (record_id,),
+        ).fetchone()
+        return Gone(*row) if row else None
+
+    def rows(self) -> Iterator[Held]:
+        """Yield every row that was ever published, as it is known now."""
+        for record_id, revision, live in self._database.execute("select record_id, revision, live from records"):
+            yield Held(record_id, revision, bool(live))
 
     # --- one poll -----------------------------------------------------------------------------------------------
 
@@ -260,6 +307,17 @@ class Ledger:
     def changes(self) -> Iterator[tuple[str, bytes]]:
         """Yield ``(record_id, encoded event)`` of every change, in the order in which they were read."""
         yield from self._database.execute("select record_id, event from changes order by rowid")
+
+    def changes_with_last(self) -> Iterator[tuple[str, str, bytes, Gone | None]]:
+        """Yield ``(record_id, op, encoded event, place of the last event)`` of every change; no place for a new row.
+
+        They come in the order of the last events, so that these can be read in one go.
+        """
+        for record_id, op, event, revision, partition, offset in self._database.execute(
+            "select changes.record_id, op, event, records.revision, topic_partition, topic_offset "
+            "from changes left join records using (record_id) order by topic_partition, topic_offset, changes.rowid"
+        ):
+            yield record_id, op, event, None if revision is None else Gone(record_id, revision, partition, offset)
 
     def dead_letters(self) -> Iterator[tuple[str, bytes]]:
         """Yield ``(dead_id, encoded event)`` of every new dead letter."""

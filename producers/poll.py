@@ -24,7 +24,7 @@ from typing import Any
 from producers.catalog import Source
 from producers.clients import Asked, Client, Scan, client
 from producers.http import Portal
-from producers.ledger import Gone, Ledger
+from producers.ledger import ENDS, Gone, Ledger
 from producers.publisher import Outgoing, Publisher
 from producers.rows import Dead, Row, dead_letter, event_time_reader, numbered, shaper
 from schemas import kafka_topics, loader, registry, topics
@@ -74,6 +74,50 @@ class _Tally:
     drift: list[dict[str, Any]] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One change that a poll would publish. ``before`` and ``after`` are the row's columns, extras included."""
+
+    record_id: str
+    op: str
+    revision: int
+    late: bool
+    before: dict[str, str] | None
+    after: dict[str, str] | None
+
+    def fields(self) -> dict[str, tuple[str | None, str | None]]:
+        """Return each column that differs, with its value before and after."""
+        before, after = self.before or {}, self.after or {}
+        names = sorted({*before, *after})
+        return {name: (before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)}
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What came of reading dead letters again; the first is the sum of the others."""
+
+    letters: int
+    published: int
+    superseded: int
+    """Their rows have been published since, or are gone."""
+    still_dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a poll would do. Read ``differences`` before the poller is used again."""
+
+    receipt: dict[str, Any]
+    differences: Iterator[Difference]
+
+
+def _values(event: dict[str, Any] | None) -> dict[str, str] | None:
+    """Return an event's values, known columns and extras together, without nulls."""
+    if event is None:
+        return None
+    return {name: value for name, value in {**event["row"], **event["extras"]}.items() if value is not None}
+
+
 class Poller:
     """Polls one feed; one object serves any number of polls."""
 
@@ -88,12 +132,55 @@ class Poller:
             for topic in (self._raw, topics.CURSORS, topics.POLLS, topics.DRIFT, topics.DEAD_LETTERS)
         }
         self._shape = shaper(source)
-        self._publisher = Publisher(source.key, connections.kafka)
+        self._publisher: Publisher | None = None
         self._ledger = Ledger(connections.ledgers, source, connections.kafka, connections.registry)
 
     def close(self) -> None:
         """Close the ledger."""
         self._ledger.close()
+
+    def publisher(self) -> Publisher:
+        """Return the feed's publisher. The first call fences any older poller of the feed."""
+        if self._publisher is None:
+            self._publisher = Publisher(self._source.key, self._connections.kafka)
+        return self._publisher
+
+    def preview(self, *, accept_shrink: bool = False, whole: bool = False) -> Preview:
+        """Find what a poll would publish, and publish nothing: no event, no receipt, no cursor, no fencing.
+
+        Args:
+            accept_shrink: as for ``poll``.
+            whole: read the feed as if it had never been polled, so that everything that differs is found.
+
+        Raises:
+            CivicwireError: as for ``poll``.
+        """
+        started = datetime.now(UTC)
+        portal = Portal(self._source, self._connections.portal)
+        attempt = _Attempt(self, portal, f"{self._source.key}@preview", started)
+        try:
+            receipt = attempt.run(accept_shrink=accept_shrink, publish=False, whole=whole)
+            return Preview(receipt, attempt.differences())
+        finally:
+            portal.close()
+
+    def replay(self, letters: list[dict[str, Any]]) -> Replayed:
+        """Read dead letters of this feed again and publish those that can be used now, with a receipt.
+
+        A row that never became an event is published as insert; the event of a row that normalise refused is published
+        once more as its next revision. What has been published since is left alone.
+
+        Raises:
+            CivicwireError: as for ``poll``.
+        """
+        self.publisher()
+        started = datetime.now(UTC)
+        poll_id = f"{self._source.key}@{started.strftime('%Y%m%dT%H%M%S.%fZ')}"
+        portal = Portal(self._source, self._connections.portal)
+        try:
+            return _Attempt(self, portal, poll_id, started).replay(letters)
+        finally:
+            portal.close()
 
     def poll(self, *, accept_shrink: bool = False) -> dict[str, Any]:
         """Poll once and return the receipt, which is also in the topic ``polls``.
@@ -106,6 +193,7 @@ class Poller:
             FatalError: the feed needs a person. In both cases a receipt says so, nothing else was published, and the
                 cursor stays.
         """
+        self.publisher()
         started = datetime.now(UTC)
         poll_id = f"{self._source.key}@{started.strftime('%Y%m%dT%H%M%S.%fZ')}"
         portal = Portal(self._source, self._connections.portal)
@@ -125,22 +213,25 @@ class _Attempt:
     def __init__(self, poller: Poller, portal: Portal, poll_id: str, started: datetime) -> None:
         self._source = poller._source  # noqa: SLF001 - one class in two lifetimes: the feed's and the poll's
         self._ledger = poller._ledger  # noqa: SLF001
-        self._publisher = poller._publisher  # noqa: SLF001
+        self._publisher = poller.publisher
         self._encode = poller._encode  # noqa: SLF001
         self._shape = poller._shape  # noqa: SLF001
         self._step = poller._step  # noqa: SLF001
         self._raw = poller._raw  # noqa: SLF001
         self._portal = portal
         self._since = poller._connections.since  # noqa: SLF001
+        self._registry = poller._connections.registry  # noqa: SLF001
+        self._publish = True
         self._poll_id = poll_id
         self._started = started
         self._tally = _Tally()
         self._position: dict[str, str] = {}
 
-    def run(self, *, accept_shrink: bool) -> dict[str, Any]:
+    def run(self, *, accept_shrink: bool, publish: bool = True, whole: bool = False) -> dict[str, Any]:
+        self._publish = publish
         self._ledger.restore()
         self._ledger.begin()
-        self._position = self._ledger.position()
+        self._position = {} if whole else self._ledger.position()
         self._step("restored")
 
         since = self._position.get("since", "") if self._position else self._since
@@ -178,6 +269,50 @@ class _Attempt:
         again = feed.recheck(before, self._ledger.live_rows_after()) if not self._tally.complete else None
         if again is not None:
             yield again
+
+    # --- dead letters again ---------------------------------------------------------------------------------------
+
+    def replay(self, letters: list[dict[str, Any]]) -> Replayed:
+        self._ledger.restore()
+        self._ledger.begin()
+        self._position = self._ledger.position()
+        self._tally.newest_event = self._position.get("newest_event")
+        feed = client(self._source, self._portal, self._started)
+        results = {"published": 0, "superseded": 0, "still_dead": 0}
+        for letter in letters:
+            again = self._again_from_portal if letter["stage"] == "poll" else self._again_from_topic
+            results[again(letter, feed)] += 1
+        self._tally.rows_in = len(letters)
+        self._tally.unchanged, self._tally.dead = results["superseded"], results["still_dead"]
+        if results["published"]:
+            asked = Asked(changed=True, position={})
+            self._commit("changed", "replay", asked, self._position, self._position)
+        return Replayed(letters=len(letters), **results)
+
+    def _again_from_portal(self, letter: dict[str, Any], feed: Client) -> str:
+        item, scope = feed.reread(letter["payload"], self._position)
+        if isinstance(item, Dead):
+            return "still_dead"
+        try:
+            row = self._shape(item)
+        except RecordError:
+            return "still_dead"
+        if not self._source.key_columns:
+            row = numbered(row, scope, self._ledger.occurrences([row.record_id])[0])
+        (known,) = self._ledger.look_up([(row.record_id, row.content_hash)], scope)
+        if known is not None or self._ledger.pending():
+            return "superseded"
+        event = self._encode[self._raw.name](self._event(row, "insert", 1, scope, late=False))
+        self._ledger.put_changes([(row.record_id, "insert", 1, False, event)])
+        return "published"
+
+    def _again_from_topic(self, letter: dict[str, Any], _feed: Client) -> str:
+        place = self._ledger.place(str(letter["record_id"]))
+        if place is None or (place.partition, place.offset) != (letter["raw_partition"], letter["raw_offset"]):
+            return "superseded"
+        ((_, last),) = self._ledger.last_events([place])
+        self._ledger.put_changes([self._next(place, "revise", last, self._encode[self._raw.name])])
+        return "published"
 
     # --- fetch and diff -----------------------------------------------------------------------------------------
 
@@ -287,7 +422,7 @@ class _Attempt:
                 happened = read_event_time(last["row"].get(self._source.event_time))
                 op = "expire" if happened and happened < opens else "delete"
                 deleted += op == "delete"
-                changes.append(self._end(row, op, last, encode))
+                changes.append(self._next(row, op, last, encode))
             self._ledger.put_changes(changes)
         live = self._ledger.live_rows()
         if not accept_shrink and deleted > SHRINK_MATTERS and deleted > live * self._source.shrink_limit:
@@ -296,7 +431,7 @@ class _Attempt:
                 f"{self._source.shrink_limit:.0%}. If the portal really dropped them, poll with --accept-shrink."
             )
 
-    def _end(
+    def _next(
         self, row: Gone, op: str, last: dict[str, Any], encode: Callable[[dict[str, Any]], bytes]
     ) -> tuple[str, str, int, bool, bytes]:
         event = {
@@ -337,6 +472,22 @@ class _Attempt:
         if stated is not None or self._tally.extras:
             after["columns"] = json.dumps(sorted(present if stated is not None else present | (earlier or schema)))
 
+    def differences(self) -> Iterator[Difference]:
+        """Yield every change that was found, with the row before and after it."""
+        changes, again = itertools.tee(self._ledger.changes_with_last())
+        last_events = self._ledger.last_events(place for _, _, _, place in again if place is not None)
+        for record_id, op, event, place in changes:
+            before = next(last_events)[1] if place is not None else None
+            after = registry.decode(self._registry, event)
+            yield Difference(
+                record_id,
+                op,
+                after["revision"],
+                late=after["late"],
+                before=_values(before) if op in ("revise", *ENDS) else None,
+                after=_values(after) if op not in ENDS else None,
+            )
+
     # --- publish and commit -------------------------------------------------------------------------------------
 
     def _commit(
@@ -349,9 +500,11 @@ class _Attempt:
             raise FatalError(
                 f"{self._source.key}: the counts do not add up ({receipt}). This is a defect; please report it."
             )
-        self._publisher.publish(self._outgoing(receipt, before, after), lambda: self._step("produced"))
+        if not self._publish:
+            return receipt
+        written = self._publisher().publish(self._outgoing(receipt, before, after), lambda: self._step("produced"))
         self._step("committed")
-        self._ledger.restore()
+        self._ledger.restore_past(written)
         self._step("ledger updated")
         return receipt
 
@@ -403,7 +556,7 @@ class _Attempt:
         receipt = {**self._receipt("failed", "none", None), "error": str(error)}
         message = (topics.POLLS.name, self._source.key, self._encode[topics.POLLS.name](receipt))
         try:
-            self._publisher.publish([message], lambda: None)
+            self._publisher().publish([message], lambda: None)
         except CivicwireError as also:
             # The broker may be what failed in the first place: the first error is the one to report.
             error.add_note(f"The receipt of the failed poll could not be written either: {also}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from schemas.errors import FatalError, RetriableError
 from schemas.kafka_topics import SYSLOG_CRITICAL
@@ -20,6 +20,14 @@ Outgoing = tuple[str, str, bytes]
 """Topic, key as text, value."""
 
 
+Written = dict[tuple[str, int], int]
+"""Topic and partition to the offset of the last record written there."""
+
+
+class FencedError(FatalError):
+    """Another poller of the feed has taken over."""
+
+
 class Publisher:
     """The transactional producer of one feed.
 
@@ -29,6 +37,7 @@ class Publisher:
 
     def __init__(self, source: str, bootstrap_servers: str) -> None:
         self._source = source
+        self._written: Written = {}
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap_servers,
@@ -43,15 +52,17 @@ class Publisher:
         )
         self._producer.init_transactions(INIT_TIMEOUT_SECONDS)
 
-    def publish(self, messages: Iterable[Outgoing], before_commit: Callable[[], None]) -> None:
+    def publish(self, messages: Iterable[Outgoing], before_commit: Callable[[], None]) -> Written:
         """Write ``messages`` and commit; ``before_commit`` is called when all are written.
 
-        Only the commit counts: ``flush`` alone would return 0 after losing a message.
+        Only the commit counts: ``flush`` alone would return 0 after losing a message. The broker answers a commit
+        before readers can see its records, so the offsets that were written are returned, to be waited for.
 
         Raises:
-            FatalError: another poller of this feed has taken over.
+            FencedError: another poller of this feed has taken over.
             RetriableError: the broker refused; nothing became visible.
         """
+        self._written = {}
         try:
             self._producer.begin_transaction()
             for topic, key, value in messages:
@@ -63,22 +74,30 @@ class Publisher:
             self._give_up(error.args[0])
             raise RetriableError(f"{self._source}: the transaction was not committed ({error}). Poll again.") from error
         except BaseException:
-            self._producer.abort_transaction()
+            try:
+                self._producer.abort_transaction()
+            except KafkaException as error:
+                self._give_up(error.args[0])
             raise
+        return self._written
 
     def _produce(self, topic: str, key: str, value: bytes) -> None:
         while True:
             try:
-                self._producer.produce(topic, key=key, value=value)
+                self._producer.produce(topic, key=key, value=value, on_delivery=self._delivered)
             except BufferError:
                 self._producer.poll(0.1)
             else:
                 self._producer.poll(0)
                 return
 
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            self._written[message.topic() or "", message.partition() or 0] = message.offset() or 0
+
     def _give_up(self, error: KafkaError) -> None:
         if error.code() in (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED):  # noqa: SLF001
-            raise FatalError(
+            raise FencedError(
                 f"{self._source}: another poller of this feed has started, so this one stops. "
                 "Run one poller for each feed."
             )

@@ -21,6 +21,13 @@ from schemas.kafka_topics import SYSLOG_CRITICAL, admin
 
 TIMEOUT_SECONDS = 30
 BATCH = 10_000
+WITHOUT_LEADER = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+)
+LEADER_SECONDS = 0.05
+"""Between two questions to a partition without a leader."""
 GATHER_SECONDS = 0.05
 """How long a batch is gathered before it is handed on, full or not."""
 FETCH_WAIT_MS = 20
@@ -100,12 +107,24 @@ def _ends(
     for name in topics:
         for partition in known[name].partitions:
             start = offsets.get((name, partition), OFFSET_BEGINNING)
-            low, high = reader.get_watermark_offsets(TopicPartition(name, partition), timeout=TIMEOUT_SECONDS)
+            low, high = _watermarks(reader, TopicPartition(name, partition))
             if high in (low, start):
                 reached[name, partition] = high
             else:
                 unread.append(TopicPartition(name, partition, start))
     return unread, reached
+
+
+def _watermarks(reader: Consumer, place: TopicPartition) -> tuple[int, int]:
+    """Return the first and the next offset; a partition that has only just been made has no leader for a moment."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while True:
+        try:
+            return reader.get_watermark_offsets(place, timeout=TIMEOUT_SECONDS)
+        except KafkaException as error:
+            if time.monotonic() > deadline or error.args[0].code() not in WITHOUT_LEADER:
+                raise RetriableError(f"The broker does not tell the ends of {place.topic} ({error}).") from error
+            time.sleep(LEADER_SECONDS)
 
 
 def _batch(reader: Consumer, topics: list[str]) -> list[Message]:

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-COLUMNS = ("inserted", "revised", "deleted", "reappeared", "unchanged", "dead", "late", "requests")
+if TYPE_CHECKING:
+    from producers.catalog import Source
+    from producers.poll import Connections, Difference
+
+COLUMNS = ("inserted", "revised", "deleted", "expired", "reappeared", "unchanged", "dead", "late", "requests")
 
 
-def poll(
+def poll(  # noqa: C901, PLR0917 - the options of one command
     sources: Annotated[list[str] | None, typer.Argument(help="Keys of the sources; all when left out.")] = None,
     accept_shrink: Annotated[
         bool, typer.Option(help="Believe a complete scan that lost more rows than the source's shrink_limit.")
     ] = False,
+    dry_run: Annotated[bool, typer.Option(help="Find what would be published, and publish nothing.")] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="With --dry-run: print each row that differs, its fields before and after.")
+    ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on: each source at its own cadence, until Ctrl-C or SIGTERM.")
+    ] = False,
+    at_once: Annotated[int, typer.Option(min=1, max=32, help="With --follow: how many are polled together.")] = 2,
+    every: Annotated[float, typer.Option(min=0, help="With --follow: seconds between polls; 0 is each cadence.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the receipts as JSON lines.")] = False,
 ) -> None:
     """Poll each source once: every new, revised, deleted or reappeared row is published, in one transaction a source.
@@ -29,11 +44,16 @@ def poll(
     from civicwire.settings import Settings
     from producers import catalog
     from producers.poll import Poller
-    from schemas.errors import CivicwireError
+    from schemas.errors import CivicwireError, ConfigError
 
+    if diff and not dry_run:
+        raise ConfigError("--diff shows what a dry run finds: add --dry-run.")
     settings = Settings()
     chosen = [catalog.find(key) for key in sources] if sources else list(catalog.load_all().values())
     reach = connections(settings)
+    if follow:
+        _follow(chosen, reach, at_once=at_once, every=every, as_json=as_json)
+        return
     failed = False
     table = Table("source", "status", "scan", *COLUMNS, "seconds")
     errors = console(stderr=True)
@@ -42,7 +62,13 @@ def poll(
         try:
             poller = Poller(source, reach)
             try:
-                receipt = poller.poll(accept_shrink=accept_shrink)
+                if dry_run:
+                    preview = poller.preview(accept_shrink=accept_shrink)
+                    receipt = preview.receipt
+                    if diff:
+                        _print_differences(source.key, preview.differences, as_json=as_json)
+                else:
+                    receipt = poller.poll(accept_shrink=accept_shrink)
             finally:
                 poller.close()
         except CivicwireError as error:
@@ -54,10 +80,58 @@ def poll(
         counts = [f"{receipt[name]:,}" for name in COLUMNS]
         seconds = f"{time.perf_counter() - started:.1f}"
         table.add_row(source.key, receipt["status"], receipt["scan"], *counts, seconds)
+    if dry_run and not as_json:
+        console().print("Dry run: nothing was published, the cursors stay.")
     if not as_json and table.row_count:
         console().print(table)
     if failed:
         raise typer.Exit(1)
+
+
+def _follow(chosen: list[Source], reach: Connections, *, at_once: int, every: float, as_json: bool) -> None:
+    """Poll until a signal; exit code 1 when other processes have taken over every source."""
+    import signal
+    import threading
+
+    from civicwire.commands import console
+    from civicwire.follow import Feed, Follower
+    from schemas.errors import CivicwireError
+
+    stop = threading.Event()
+    out, errors = console(), console(stderr=True)
+
+    def told(feed: Feed, receipt: dict[str, Any] | None, error: CivicwireError | None) -> None:
+        if receipt is None:
+            errors.print(f"[red]{feed.source.key}[/red] {feed.phase}: {escape(str(error))}", highlight=False)
+        elif as_json:
+            typer.echo(json.dumps({**receipt, "phase": feed.phase}, default=_iso))
+        else:
+            counts = ", ".join(f"{receipt[name]:,} {name}" for name in COLUMNS if receipt[name])
+            out.print(f"{receipt['finished_at']:%H:%M:%S} {feed.source.key} {feed.phase}: {counts}", highlight=False)
+
+    follower = Follower(chosen, reach, told, at_once=at_once, every=every)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    follower.run(stop)
+    if not stop.is_set():
+        raise typer.Exit(1)
+
+
+def _print_differences(source: str, differences: Iterable[Difference], *, as_json: bool) -> None:
+    from civicwire.commands import console
+
+    out = console()
+    for one in differences:
+        if as_json:
+            fields = {name: {"before": old, "after": new} for name, (old, new) in one.fields().items()}
+            about = {"source": source, "record_id": one.record_id, "op": one.op, "revision": one.revision}
+            typer.echo(json.dumps({**about, "late": one.late, "fields": fields}))
+            continue
+        late = " late" if one.late else ""
+        out.print(f"[bold]{one.op}{late}[/bold] {escape(one.record_id)}", highlight=False)
+        for name, (old, new) in one.fields().items():
+            sides = [escape(side) if side is not None else "-" for side in (old, new)]
+            out.print(f"    {escape(name)}: [red]{sides[0]}[/red] -> [green]{sides[1]}[/green]", highlight=False)
 
 
 def _iso(value: Any) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from civicwire.sandbox.feeds import DENVER_311
 from civicwire.sandbox.reply import FilePart, Reply, http_date, not_modified
 from civicwire.sandbox.soql_sql import quoted
 from civicwire.sandbox.store import Store
@@ -68,6 +69,13 @@ def answer(stored: Stored, headers: Mapping[str, str]) -> Reply:
         described["Content-Range"] = f"bytes {start}-{end}/{stored.size}"
         return Reply(206, FilePart(Path(stored.path), start, end - start + 1), described)
     return Reply(200, FilePart(Path(stored.path), 0, stored.size), described)
+
+
+def empty_archive(headers: Mapping[str, str]) -> Reply:
+    """Return a year's archive of Denver's 311 contacts without any; a given file takes its place."""
+    body = (",".join(c.field.replace("_", " ") for c in DENVER_311.columns) + "\r\n").encode()
+    described = {"Content-Type": "text/csv", "ETag": '"empty"', "Last-Modified": http_date(0)}
+    return Reply(304, headers=described) if not_modified(headers, '"empty"', 0) else Reply(200, body, described)
 
 
 class GivenFiles:

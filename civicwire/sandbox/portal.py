@@ -26,6 +26,7 @@ CHUNK_BYTES = 1 << 20
 """Bytes of a file sent in one go."""
 
 _ACTION = re.compile(r"/api/3/action/(?P<action>\w+)")
+_ARCHIVE = re.compile(r"/sharing/rest/content/items/[0-9a-f]{32}/data")
 _DATASET = re.compile(r"/(resource|api/views)/(?P<id>[a-z0-9]{4}-[a-z0-9]{4})(\.json)?")
 
 
@@ -63,6 +64,11 @@ class Portal:
         service, found, below = path.partition("/FeatureServer")
         if found and (service := service + found) in self._services:
             return arcgis.answer(self._services[service], below, request.query)
+        return self._file(path, request)
+
+    def _file(self, path: str, request: web.BaseRequest) -> Reply:
+        if _ARCHIVE.fullmatch(path):
+            return files.empty_archive(request.headers)
         for year_files in self._year_files:
             written = year_files.get(path)
             if written is not None:

@@ -52,6 +52,9 @@ class Scan:
 class Client(Protocol):
     """What the poll protocol needs of a portal."""
 
+    def reread(self, payload: bytes, position: Position) -> tuple[Published | Dead, str]:
+        """Return the row in the bytes of a dead letter, or why it still cannot be read, and the scope it belongs to."""
+
     def ask(self, position: Position) -> Asked:
         """Return whether anything changed since ``position``, with at most two requests."""
 

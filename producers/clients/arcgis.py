@@ -95,6 +95,15 @@ class ArcGisClient:
         """Return None: every scan is complete already."""
         return None
 
+    def reread(self, payload: bytes, position: Position) -> tuple[Published | Dead, str]:
+        """See ``Client``; the payload is the feature's JSON object."""
+        self._object_id = position.get("object_id", self._object_id)
+        try:
+            rows, _, _ = self._parse(b'{"features":[' + payload + b"]}")
+        except (ValueError, KeyError, TypeError) as error:
+            return dead_letter(self._source.key, "json_invalid", f"The row is no feature ({error}).", payload), ""
+        return rows[0], ""
+
     # --- the service ----------------------------------------------------------------------------------------------
 
     def _discover(self) -> str:

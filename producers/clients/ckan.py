@@ -16,7 +16,7 @@ from producers.catalog import Ckan, Source
 from producers.clients import Asked, Finished, Position, Scan
 from producers.clients.pages import as_object, elements
 from producers.http import Portal
-from producers.rows import Dead, Published, as_text
+from producers.rows import Dead, Published, as_text, dead_letter
 from schemas.errors import FatalError, RetriableError
 
 PAGE_READS = 2
@@ -51,6 +51,14 @@ class CkanClient:
     def recheck(self, position: Position, live_rows: int) -> Scan | None:  # noqa: ARG002 - every scan is complete
         """Return None: every scan is complete already."""
         return None
+
+    def reread(self, payload: bytes, position: Position) -> tuple[Published | Dead, str]:  # noqa: ARG002
+        """See ``Client``; the payload is the record's JSON object."""
+        try:
+            page = self._parse(b'{"records":[' + payload + b"]}", {"total": 1})
+        except (ValueError, KeyError, TypeError) as error:
+            return dead_letter(self._source.key, "json_invalid", f"The row is no record ({error}).", payload), ""
+        return page.rows[0], ""
 
     def _changed(self) -> tuple[str, datetime | None]:
         path = "/api/3/action/resource_show"

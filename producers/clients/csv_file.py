@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import csv
 import itertools
+import json
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -144,6 +145,22 @@ class CsvFileClient:
         """Return None: every scan of a file is complete already."""
         return None
 
+    def reread(self, payload: bytes, position: Position) -> tuple[Published | Dead, str]:
+        """See ``Client``; the payload is a line, read under the header of the newest year under which it can be."""
+        headers = sorted((name for name in position if name.endswith(".header")), reverse=True)
+        encodings = ("utf-8", "cp1252") if self._protocol.encoding == "detect" else (self._protocol.encoding,)
+        found: Published | Dead = dead_letter(
+            self._source.key, "header_unknown", "No header of the feed's files is known yet: poll first.", payload
+        )
+        scope = ""
+        for name, encoding in itertools.product(headers, encodings):
+            self._encoding = encoding
+            scope = name.removesuffix(".header")
+            found = self._line(payload, json.loads(position[name]))
+            if isinstance(found, Published):
+                break
+        return found, scope
+
     def _lines(self, body: IO[bytes], year: int) -> Iterator[bytes]:
         """Yield the lines with their ends; the last one must have one, or the file was cut short."""
         for line in body:
@@ -180,7 +197,7 @@ class CsvFileClient:
             page = [row for row in self._page([line for line in batch if line.strip()], columns) if self._wanted(row)]
             rows += len(page)
             yield page
-        position = {f"{year}.sha256": answer.sha256, f"{year}.rows": str(rows)}
+        position = {f"{year}.sha256": answer.sha256, f"{year}.rows": str(rows), f"{year}.header": json.dumps(columns)}
         for key, header in ((f"{year}.etag", "ETag"), (f"{year}.last_modified", "Last-Modified")):
             position[key] = answer.headers.get(header, "")
         scan.finished = Finished(position, None)

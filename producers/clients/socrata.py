@@ -73,12 +73,12 @@ class SocrataClient:
         asked_at = answer.header_time("Date")
         settled = asked_at is not None and asked_at - changed_at >= SETTLED
         found = {"rows_updated_at": str(rows_updated_at), "settled": str(settled).lower()}
-        same = position.get("rows_updated_at") == found["rows_updated_at"] and "updated_at" in position
+        same = position.get("rows_updated_at") == found["rows_updated_at"] and "portal_rows" in position
         if same and position.get("settled") == "true":
             return Asked(changed=False, position=found, changed_at=changed_at, columns=columns)
         if same:
             total, newest = self._count_and_newest()
-            if str(total) == position.get("portal_rows") and newest == position["updated_at"]:
+            if str(total) == position.get("portal_rows") and newest == position.get("updated_at"):
                 return Asked(changed=False, position=found, changed_at=changed_at, columns=columns)
         return Asked(changed=True, position=found, changed_at=changed_at, columns=columns)
 
@@ -100,6 +100,15 @@ class SocrataClient:
         if self._total is None or self._total - live_rows == int(position.get("gap", "0")):
             return None
         return self._scan(None, position.get("updated_at"))
+
+    def reread(self, payload: bytes, position: Position) -> tuple[Published | Dead, str]:  # noqa: ARG002
+        """See ``Client``; the payload is the row's JSON object."""
+        try:
+            page = self._parse(b"[" + payload + b"]")
+        except (ValueError, KeyError) as error:
+            return dead_letter(self._source.key, "json_invalid", f"The row is no JSON row ({error}).", payload), ""
+        found: list[Published | Dead] = [*page.rows, *page.dead]
+        return found[0], ""
 
     def _scan(self, since: datetime | None, newest: str | None) -> Scan:
         scan = Scan(scope="", complete=since is None, pages=iter(()))

@@ -175,3 +175,32 @@ def test_a_portal_that_lies_stops_the_poll_and_the_next_one_finds_everything(lin
     line.portal.clear_faults()
     poll(line, source)
     assert known(line, source) == published(line, source)
+
+
+ARCHIVE = "denver_311_archive"
+ARCHIVE_HEADER = "Case Summary,Case Status,Case Created Date,Case Created dttm,Agency"
+
+
+def test_archives_of_two_encodings_are_read_and_broken_quotes_cost_one_row(line: Line):
+    declared = catalog.find(ARCHIVE)
+    old, new = declared.protocol.files[2023], declared.protocol.files[2024]
+    line.portal.put_file(old, f"\ufeff{ARCHIVE_HEADER}\r\nCafé,Closed,1/2/2023,1/2/2023 3:04:05 PM,311\r\n".encode())
+    rows = (
+        b'"Tree\nfell, twice",Closed,1/2/2024,1/2/2024 3:04:05 PM,Forestry\r\n'
+        b'"Tree\nfell, twice",Closed,1/2/2024,1/2/2024 3:04:05 PM,Forestry\r\n'
+        b'"never closed,Closed,1/3/2024,1/3/2024 3:04:05 PM,311\r\n'
+        b"Bob\x92s\xa0dog,Closed,1/4/2024,1/4/2024 3:04:05 PM,311\r\n"
+    )
+    line.portal.put_file(new, ARCHIVE_HEADER.encode() + b"\r\n" + rows)
+    try:
+        receipt = line.poll(ARCHIVE)
+        assert (receipt["inserted"], receipt["dead"], receipt["rows_in"]) == (4, 1, 5)
+        summaries = Counter(row["case_summary"] for row in line.current(ARCHIVE).values())
+        assert summaries == {"Café": 1, "Tree\nfell, twice": 2, "Bob\u2019s\u00a0dog": 1}
+        (letter,) = line.read("dead_letters")
+        assert letter["payload"] == b'"never closed,Closed,1/3/2024,1/3/2024 3:04:05 PM,311'
+        assert receipt["newest_event_local"] == "2024-01-04T15:04:05"
+        assert line.poll(ARCHIVE)["status"] == "unchanged"
+    finally:
+        line.portal.delete_file(old)
+        line.portal.delete_file(new)

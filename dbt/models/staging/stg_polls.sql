@@ -30,6 +30,7 @@ named as (
         revised,
         reappeared,
         deleted,
+        expired,
         unchanged,
         dead,
         late,
