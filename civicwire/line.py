@@ -60,6 +60,7 @@ def wait_until_streamed(settings: Settings, seconds: float, told: Callable[[dict
         if time.monotonic() > deadline:
             raise RetriableError(
                 f"The stream jobs are still behind after {seconds:.0f} s: {waiting}. "
-                "Look at `civicwire jobs ls` and the job manager's log in `civicwire status`."
+                "A feed that was polled for the first time since they were started needs `civicwire jobs start` again; "
+                "else look at `civicwire jobs ls` and the job manager's log in `civicwire status`."
             )
         time.sleep(LOOK_SECONDS)

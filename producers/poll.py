@@ -13,6 +13,7 @@ A crash anywhere starts again at 1 and changes nothing: changes are kept in temp
 
 from __future__ import annotations
 
+import fnmatch
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -450,7 +451,12 @@ class _Attempt:
         schema = {*self._source.columns, *self._source.renames}
         present = (stated or set()) | self._tally.extras
         known = schema if earlier is None else earlier | (schema if stated is None else set())
-        added = {name for name in present - known if not name.startswith(":")}
+        ignored = self._source.ignore_columns
+        added = {
+            name
+            for name in present - known
+            if not name.startswith(":") and not any(fnmatch.fnmatchcase(name, pattern) for pattern in ignored)
+        }
         dropped = (earlier - present) if earlier is not None and stated is not None else set()
         for kind, columns in (("column_added", added), ("column_dropped", dropped)):
             for column in sorted(columns):

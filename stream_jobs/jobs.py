@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,13 @@ WINDOWS = FOLDER / "windows"
 MINI_BATCH_LATENCY = "500 ms"
 """Window counts collect changes this long: enough to fold a poll's burst, short beside the time of a poll."""
 MINI_BATCH_ROWS = "5000"
+
+NORMALIZE_SINKS = {
+    topics.INCIDENTS: "incident_id",
+    topics.INDICATORS: "indicator_id",
+    topics.DEAD_LETTERS: "dead_id",
+}
+"""Topics that normalise may write, each with the column whose text is the Kafka key; a feed fills some of them."""
 
 _STATEMENT_END = re.compile(r";\s*$", re.MULTILINE)
 _PLACEHOLDER = re.compile(r"\{\{ (\w+) \}\}")
@@ -65,7 +72,7 @@ class Job:
 
 
 def feeds() -> list[str]:
-    """Return the sources that have a normalise file, in order."""
+    """Return the sources that have a normalise file, in order: those that can be normalised."""
     return sorted(path.stem for path in NORMALIZE.glob("*.sql"))
 
 
@@ -95,21 +102,29 @@ def statements(path: Path) -> list[str]:
     return [statement.strip() for statement in _STATEMENT_END.split(bare) if statement.strip()]
 
 
-def normalize(cluster: Cluster) -> Job:
-    """Return the job that turns the raw events of every feed into incidents and dead letters."""
+def normalize(cluster: Cluster, chosen: Sequence[str] | None = None) -> Job:
+    """Return the job that turns the raw events of feeds into incidents, indicators and dead letters.
+
+    Args:
+        cluster: where topics and schemas are.
+        chosen: the feeds to read, all that can be normalised by default. Each feed costs seconds of planning and a
+            reader for its topic, so a caller that knows which feeds are polled names them.
+    """
     group = "civicwire-normalise"
-    sources = tuple(topics.raw(source) for source in feeds())
-    definitions, inserts = _read(cluster, [NORMALIZE / f"{source}.sql" for source in feeds()])
+    files = [NORMALIZE / f"{source}.sql" for source in sorted(feeds() if chosen is None else chosen)]
+    sources = tuple(topics.raw(path.stem) for path in files)
+    definitions, inserts = _read(cluster, files)
+    filled = {insert.split(maxsplit=3)[2] for insert in inserts}
+    sinks = {topic: key for topic, key in NORMALIZE_SINKS.items() if tables.table_name(topic) in filled}
     return Job(
         name="normalize",
         group=group,
         sources=sources,
-        sinks=(topics.INCIDENTS, topics.DEAD_LETTERS),
+        sinks=tuple(sinks),
         stateful=False,
         definitions=(
             *(tables.source(cluster, topic, group=group, from_start=False) for topic in sources),
-            tables.sink(cluster, topics.INCIDENTS, key="incident_id"),
-            tables.sink(cluster, topics.DEAD_LETTERS, key="dead_id"),
+            *(tables.sink(cluster, topic, key=key) for topic, key in sinks.items()),
             *definitions,
         ),
         inserts=inserts,
@@ -146,23 +161,28 @@ def windows(cluster: Cluster) -> Job:
 
 
 JOBS: dict[str, Callable[[Cluster], Job]] = {"normalize": normalize, "windows": windows}
-"""In the order of the stream."""
+"""In the order of the stream, with every feed that can be normalised."""
 
 
 def _read(cluster: Cluster, files: list[Path]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the files' definitions and inserts."""
-    parts = [statement for path in files for statement in statements(path)]
-    inserts = [part for part in parts if part.startswith("insert")]
-    if cluster.exactly_once:
-        inserts = [_own_transactions(cluster, index, insert) for index, insert in enumerate(inserts)]
-    return tuple(part for part in parts if not part.startswith("insert")), tuple(inserts)
+    parts = [(path.stem, statement) for path in files for statement in statements(path)]
+    inserts = [(name, part) for name, part in parts if part.startswith("insert")]
+    return (
+        tuple(part for _, part in parts if not part.startswith("insert")),
+        tuple(_own_transactions(cluster, name, part) if cluster.exactly_once else part for name, part in inserts),
+    )
 
 
-def _own_transactions(cluster: Cluster, index: int, insert: str) -> str:
-    """Several inserts write to one topic, each through its own sink, and sinks must not share transactional ids."""
+def _own_transactions(cluster: Cluster, name: str, insert: str) -> str:
+    """Several files write to one topic, each through its own sink, and sinks must not share transactional ids.
+
+    The ids are made of the file's name and not of its place among the others: when the set of feeds changes, a feed
+    must find its own transactions again to end what it left open, or readers of committed records wait for them.
+    """
     head, _, query = insert.partition("\n")
     topic = head.removeprefix("insert into ")
-    prefix = f"{cluster.transactional_id}-{topic}-{index}"
+    prefix = f"{cluster.transactional_id}-{topic}-{name}"
     return f"{head} /*+ options('sink.transactional-id-prefix' = '{prefix}') */\n{query}"
 
 

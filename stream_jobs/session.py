@@ -1,9 +1,9 @@
 """The Flink session cluster seen from outside: which jobs run, starting them from where they stopped, stopping them.
 
-A job is known by its title. ``jobs.json`` remembers, for each, the Flink ids it has run under and the fingerprint of
-its statements; a stopped or lost job goes on from the newest checkpoint of any of those ids. Stopping is cancelling:
-the checkpoint stays, what came after it is read again, and readers of the sinks keep the highest revision, so there is
-one way back for a stop, a crash and a lost job manager.
+A job is known by its title. ``jobs.json`` remembers, for each, the Flink ids it has run under, the topics it reads and
+the fingerprint of its statements; a stopped or lost job goes on from the newest checkpoint of any of those ids.
+Stopping is cancelling: the checkpoint stays, what came after it is read again, and readers of the sinks keep the
+highest revision, so there is one way back for a stop, a crash and a lost job manager.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What ``start`` did with one job: ``action`` is started, restored or already running."""
+    """What ``start`` did with one job: ``action`` is started, restored, restarted or already running."""
 
     name: str
     id: str
@@ -111,34 +111,45 @@ class Session:
     def start(self, jobs: Sequence[Job], cluster: Cluster, launcher: Launcher, *, fresh: bool = False) -> list[Started]:
         """Start those of ``jobs`` that do not run, all in one Java, each from its last checkpoint if it has one.
 
+        A job without state that runs over other topics than it is wanted for now is stopped and started anew: it goes
+        on from its committed offsets, and reads a topic for which it has none from the beginning.
+
         Topics are created and schemas registered first. A job whose statements have changed does not take its old
         checkpoint: a stateless one goes on from its committed offsets, a stateful one reads from the start over emptied
-        sinks. ``fresh`` does the same to every job.
+        sinks. ``fresh`` does the same to every job that does not run.
 
         Raises:
             FatalError: Flink refused a job; the message says why.
             RetriableError: the job manager does not answer.
         """
         alive = {job.name: job for job in self.running()}
-        waiting = [job for job in jobs if job.name not in alive]
+        outdated = [job.name for job in jobs if job.name in alive and self._reads_others(job)]
+        waiting = [job for job in jobs if job.name not in alive or job.name in outdated]
         if waiting:
             topics = {topic.name: topic for job in waiting for topic in (*job.sources, *job.sinks)}.values()
             kafka_topics.ensure(cluster.kafka, topics)
             for topic in topics:
                 registry.register(cluster.registry, topic)
+        if outdated:
+            self.stop(outdated)
         checkpoints = {job.name: None if fresh else self.checkpoint(job) for job in waiting}
         for job in waiting:
             if job.stateful and checkpoints[job.name] is None:
                 restate.from_nothing(cluster.kafka, job.group, job.sinks)
         ids = self._submit(waiting, checkpoints, launcher) if waiting else {}
+        actions = {job.name: "restored" if checkpoints[job.name] else "started" for job in waiting}
+        actions |= dict.fromkeys(outdated, "restarted")
         return [
-            Started(job.name, alive[job.name].id, "already running")
-            if job.name in alive
-            else Started(
-                job.name, ids[job.name], "restored" if checkpoints[job.name] else "started", checkpoints[job.name]
-            )
+            Started(job.name, ids[job.name], actions[job.name], checkpoints[job.name])
+            if job.name in ids
+            else Started(job.name, alive[job.name].id, "already running")
             for job in jobs
         ]
+
+    def _reads_others(self, job: Job) -> bool:
+        """Whether the job that runs was started over other topics; one with state is never stopped for that."""
+        known = self._remembered().get(job.name, {}).get("reads")
+        return not job.stateful and known != _reads(job)
 
     def stop(self, names: Sequence[str]) -> list[Running]:
         """Cancel the jobs of these names, wait until they are gone, and return what was running.
@@ -240,7 +251,7 @@ class Session:
         remembered = self._remembered()
         # The ids of before are kept while the job goes on from them: it may die before its own first checkpoint.
         earlier = remembered.get(job.name, {}).get("ids", []) if restored else []
-        remembered[job.name] = {"fingerprint": job.fingerprint, "ids": [*earlier, job_id]}
+        remembered[job.name] = {"fingerprint": job.fingerprint, "reads": _reads(job), "ids": [*earlier, job_id]}
         fresh = self._memory.with_suffix(".new")
         fresh.write_text(json.dumps(remembered, indent=2), encoding="utf-8")
         fresh.replace(self._memory)
@@ -274,6 +285,10 @@ class Session:
                 f"The job manager at {self._rest} does not answer ({error}): see `civicwire status`."
             ) from error
         return answer
+
+
+def _reads(job: Job) -> list[str]:
+    return sorted(topic.name for topic in job.sources)
 
 
 def _recovery(checkpoint: str | None) -> dict[str, str]:

@@ -65,6 +65,8 @@ def sql_type(avro: Any) -> str:
         return f"{_PRIMITIVES[avro]} not null"
     if avro.get("logicalType") == "timestamp-millis":
         return "timestamp(3) not null"
+    if avro.get("logicalType") == "date":
+        return "date not null"
     if avro["type"] == "record":
         fields = ", ".join(f"`{field['name']}` {sql_type(field['type'])}" for field in avro["fields"])
         return f"row<{fields}> not null"

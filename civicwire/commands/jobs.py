@@ -45,6 +45,10 @@ def start(
 ) -> None:
     """Start what does not run, each job from its last checkpoint; what runs is left alone.
 
+    Normalise reads the feeds that have been polled. When it runs and others have been polled since, it is stopped and
+    started anew with them; it goes on where it was. Before the first poll it reads every feed there is, which takes
+    longer to start.
+
     Needs the broker, the registry and Flink (`civicwire up`).
     """
     from civicwire.settings import Settings
@@ -61,13 +65,16 @@ def start_jobs(
 ) -> list[Started]:
     """Start the named jobs (by default all) that do not run; see ``stream_jobs.session.Session.start``.
 
+    Normalise covers the feeds whose raw topic exists, all feeds where none does.
+
     Raises:
         EnvironmentMissingError: broker, registry or Flink do not run.
         FatalError: Flink refused a job.
+        RetriableError: the broker or the job manager does not answer.
     """
     from civicwire.stack import flink
     from civicwire.stack.installed import Installed
-    from stream_jobs.jobs import JOBS
+    from stream_jobs.jobs import JOBS, normalize
     from stream_jobs.session import Launcher
     from stream_jobs.tables import Cluster
 
@@ -77,8 +84,34 @@ def start_jobs(
     logs.mkdir(parents=True, exist_ok=True)
     cluster = Cluster(str(endpoints.kafka), str(endpoints.registry), exactly_once=exactly_once)
     launcher = Launcher(client.python, client.environment, logs / "jobs.log")
-    jobs = [JOBS[name](cluster) for name in names or JOBS]
+    jobs = [
+        normalize(cluster, _polled(cluster.kafka)) if name == Chosen.normalize else JOBS[name](cluster)
+        for name in names or JOBS
+    ]
     return _session(settings).start(jobs, cluster, launcher, fresh=fresh)
+
+
+def _polled(kafka: str) -> list[str] | None:
+    """Return the feeds whose raw topic exists and which can be normalised; None before the first poll.
+
+    Raises:
+        RetriableError: the broker does not answer.
+    """
+    from confluent_kafka import KafkaException
+
+    from producers import tail
+    from schemas import topics
+    from schemas.errors import RetriableError
+    from stream_jobs.jobs import feeds
+
+    raw = {topics.raw(source).name: source for source in feeds()}
+    try:
+        present = {name for name, _ in tail.partitions(kafka, list(raw))}
+    except KafkaException as error:
+        raise RetriableError(
+            f"The broker at {kafka} does not answer: {error}. Check it with `civicwire status`."
+        ) from error
+    return [source for name, source in raw.items() if name in present] or None
 
 
 def stop(job: Chosen = JOB, as_json: bool = JSON) -> None:

@@ -65,11 +65,11 @@ class ArcGisClient:
         fields = described.get("fields")
         if not isinstance(fields, list):
             raise RetriableError(f"{self._source.key}: layer {layer} lists no fields. Look at it in a browser.")
-        columns = [str(field["name"]).lower() for field in fields]
         self._object_id = next(
             (str(field["name"]) for field in fields if field.get("type") == "esriFieldTypeOID"),
             str(described.get("objectIdField") or self._object_id),
         )
+        columns = [str(field["name"]).lower() for field in fields if field["name"] != self._object_id]
         self._page_rows = min(self._protocol.page_rows, int(described.get("maxRecordCount") or self._page_rows))
         edited = (described.get("editingInfo") or {}).get("lastEditDate")
         found = {"layer": layer, "object_id": self._object_id}

@@ -23,7 +23,8 @@ _MAX_BUFFER_BYTES = 2**31 - 1
 _PADDING = bytes(16)
 """A malformed last message is read past its end before it is found out: never past the buffer."""
 MILLIS_MIN, MILLIS_MAX = -62_135_596_800_000, 253_402_300_799_999
-"""BigQuery's TIMESTAMP: years 1 to 9999."""
+DAYS_MIN, DAYS_MAX = -719_162, 2_932_896
+"""BigQuery's TIMESTAMP and DATE: years 1 to 9999."""
 
 _PLAIN: dict[str, pa.DataType] = {
     "string": pa.string(),
@@ -33,6 +34,7 @@ _PLAIN: dict[str, pa.DataType] = {
     "boolean": pa.bool_(),
     "double": pa.float64(),
     "timestamp-millis": pa.timestamp("us", tz="UTC"),
+    "date": pa.date32(),
 }
 
 
@@ -53,8 +55,8 @@ def decode(messages: list[bytes], schema: dict[str, Any], header_bytes: int) -> 
 
     Args:
         messages: encoded records of one schema, each behind ``header_bytes`` bytes that are skipped.
-        schema: the schema that they were written with: a record of string, bytes, int, long, boolean, double and
-            timestamp-millis fields, each of which may be a union with null.
+        schema: the schema that they were written with: a record of string, bytes, int, long, boolean, double,
+            timestamp-millis and date fields, each of which may be a union with null.
         header_bytes: bytes in front of each record.
 
     Raises:
@@ -165,6 +167,10 @@ def _scalars(cursor: _Cursor, rows: np.ndarray, plain: str) -> np.ndarray:
         outside = (value < MILLIS_MIN) | (value > MILLIS_MAX)
         cursor.bad[rows] |= outside
         value = np.where(outside, 0, value) * 1000
+    if plain == "date":
+        outside = (value < DAYS_MIN) | (value > DAYS_MAX)
+        cursor.bad[rows] |= outside
+        value = np.where(outside, 0, value).astype(np.int32)
     return value
 
 

@@ -20,6 +20,8 @@ from stream_jobs.warehouse.tables import (
     INCIDENT_COUNTS,
     INCIDENT_REVISIONS,
     INCIDENTS,
+    INDICATOR_REVISIONS,
+    INDICATORS,
     LOADED_AT,
     POLLS,
     Table,
@@ -29,6 +31,7 @@ FOLDER = Path(__file__).parent / "sql"
 
 ORDER = {
     INCIDENTS.topic.name: (INCIDENT_REVISIONS, INCIDENTS),
+    INDICATORS.topic.name: (INDICATOR_REVISIONS, INDICATORS),
     INCIDENT_COUNTS.topic.name: (INCIDENT_COUNTS,),
     POLLS.topic.name: (POLLS,),
     DEAD_LETTERS.topic.name: (DEAD_LETTERS,),
@@ -38,7 +41,9 @@ ORDER = {
 then in a month in which ``incident_revisions`` holds that id too, also after a crash between the two."""
 
 MOVING = {INCIDENTS.topic.name: INCIDENT_REVISIONS, DEAD_LETTERS.topic.name: DEAD_LETTERS}
-"""Topics of which the same key can come in another month than the table holds it in, and the table to ask."""
+"""Topics of which the same key can come in another month than the table holds it in, and the table to ask.
+
+The month of an indicator is part of its identity, so it never moves."""
 
 OF_REVISION = (
     "revision",

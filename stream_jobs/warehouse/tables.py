@@ -30,6 +30,7 @@ _TYPES = {
     "boolean": "BOOL",
     "bytes": "BYTES",
     "timestamp-millis": "TIMESTAMP",
+    "date": "DATE",
 }
 _ARROW: dict[str, pa.DataType] = {
     "STRING": pa.string(),
@@ -170,6 +171,23 @@ INCIDENT_REVISIONS = Table(
     added=(_OCCURRED_DATE,),
     civil_date=("occurred_date", "occurred_local"),
 )
+INDICATORS = Table(
+    name="indicators",
+    topic=topics.INDICATORS,
+    grain="One row per figure of an area and month: its highest revision; deleted ones stay, with deleted = true.",
+    key=("indicator_id",),
+    version="revision",
+    partition="month",
+    cluster=("source", "indicator", "area"),
+)
+INDICATOR_REVISIONS = Table(
+    name="indicator_revisions",
+    topic=topics.INDICATORS,
+    grain="One row per revision of a figure: what was published when.",
+    key=("indicator_id", "revision"),
+    partition="month",
+    cluster=("source", "indicator", "area"),
+)
 INCIDENT_COUNTS = Table(
     name="incident_counts",
     topic=topics.INCIDENT_COUNTS,
@@ -210,7 +228,16 @@ DRIFT = Table(
     added=OFFSET_COLUMNS,
 )
 
-TABLES = (INCIDENTS, INCIDENT_REVISIONS, INCIDENT_COUNTS, POLLS, DEAD_LETTERS, DRIFT)
+TABLES = (
+    INCIDENTS,
+    INCIDENT_REVISIONS,
+    INDICATORS,
+    INDICATOR_REVISIONS,
+    INCIDENT_COUNTS,
+    POLLS,
+    DEAD_LETTERS,
+    DRIFT,
+)
 
 
 @dataclass(frozen=True)
@@ -263,7 +290,9 @@ def _stage(table: Table) -> Stage:
     )
 
 
-STAGES = {table.topic.name: _stage(table) for table in (INCIDENTS, INCIDENT_COUNTS, POLLS, DEAD_LETTERS, DRIFT)}
+STAGES = {
+    table.topic.name: _stage(table) for table in (INCIDENTS, INDICATORS, INCIDENT_COUNTS, POLLS, DEAD_LETTERS, DRIFT)
+}
 """The stage of each topic that the writer reads."""
 
 

@@ -88,8 +88,8 @@ class Report:
 
     @property
     def read(self) -> int:
-        """Messages read. (Revisions come from the same messages as incidents.)."""
-        return sum(table.read for name, table in self.tables.items() if name != "incident_revisions")
+        """Messages read. (Revisions come from the same messages as incidents and indicators.)."""
+        return sum(table.read for name, table in self.tables.items() if not name.endswith("_revisions"))
 
     @contextmanager
     def timed(self, step: str) -> Iterator[None]:

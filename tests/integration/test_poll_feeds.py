@@ -76,6 +76,7 @@ def test_after_any_change_the_topic_equals_the_portal(line: Line, source: str):
     first = poll(line, source)
     assert (first["inserted"], first["portal_rows"], first["scan"]) == (300, 300, "complete")
     assert known(line, source) == published(line, source)
+    assert line.read("drift") == []
     for round_ in range(3):
         line.portal.mutate(source, insert=9, late=3, revise=7, delete=5, seed=round_)
         poll(line, source)

@@ -201,6 +201,45 @@ def incidents_history(chance: random.Random, ids: int, events: int, ops: tuple[s
     return sent
 
 
+def indicator(number: int, revision: int, op: str) -> Row:
+    return {
+        "indicator_id": f"test:{number}:unemployment_rate",
+        "source": "test",
+        "record_id": str(number),
+        "revision": revision,
+        "op": op,
+        "deleted": op == "delete",
+        "indicator": "unemployment_rate",
+        "area_kind": "county",
+        "area": f"a{number}",
+        "month": dt.date(2020 + number % 5, 1 + number % 12, 1),
+        "seasonally_adjusted": (None, True, False)[number % 3],
+        "preliminary": revision == 1,
+        "value": None if revision % 4 == 0 else revision / 1000,
+        "unit": "fraction",
+        "quality_flags": "",
+        "observed_at": EPOCH + dt.timedelta(days=20_000, milliseconds=revision),
+        "poll_id": f"test@{revision}",
+        "raw_partition": number % 2,
+        "raw_offset": 2**53 + 1 + number * 100 + revision,
+    }
+
+
+def indicators_history(chance: random.Random, ids: int, events: int) -> list[tuple[str, Row]]:
+    """Inserts, revisions, deletes and expiries, with duplicates and late lower revisions."""
+    revision, sent = dict.fromkeys(range(ids), 0), []
+    for _ in range(events):
+        number = chance.randrange(ids)
+        if sent and chance.random() < 0.2:
+            sent.append(chance.choice(sent))
+            continue
+        revision[number] += 1
+        op = "insert" if revision[number] == 1 else chance.choice(("revise", "delete", "reappear", "expire"))
+        row = indicator(number, revision[number], op)
+        sent.append((str(row["indicator_id"]), row))
+    return sent
+
+
 def counts_history(chance: random.Random, windows: int, events: int) -> list[tuple[str, Row | None]]:
     sent: list[tuple[str, Row | None]] = []
     for _ in range(events):
@@ -257,6 +296,7 @@ def drift(number: int) -> Row:
 
 def send_history(line: Line, chance: random.Random, size: int, ops: tuple[str, ...] = OPS) -> None:
     line.send(topics.INCIDENTS, incidents_history(chance, max(2, size // 5), size, ops))
+    line.send(topics.INDICATORS, indicators_history(chance, max(2, size // 10), size // 2))
     line.send(topics.INCIDENT_COUNTS, counts_history(chance, max(2, size // 10), size // 2))
     line.send(topics.DEAD_LETTERS, [(f"d{n}", dead_letter(n, chance.randrange(3))) for n in (1, 2, 1, 3, 2)])
     line.send(topics.POLLS, [("test", poll(number)) for number in (1, 2, 3, 2)])
@@ -283,6 +323,8 @@ def expected(line: Line) -> dict[str, list[Row]]:
     """Return what the tables must hold, from reading the topics one message at a time."""
     current: dict[str, Row] = {}
     revisions: dict[tuple[str, int], Row] = {}
+    figures: dict[str, Row] = {}
+    figure_revisions: dict[tuple[str, int], Row] = {}
     counts: dict[str, Row] = {}
     once: dict[str, dict[Any, Row]] = {"polls": {}, "dead_letters": {}, "drift": {}}
     of_revision = set(merge.OF_REVISION) - {"loaded_at"}
@@ -296,6 +338,11 @@ def expected(line: Line) -> dict[str, list[Row]]:
             if held is None or row["revision"] > held["revision"]:
                 keeps = held is not None and row["occurred_local"] is None
                 current[key] = {n: held[n] if keeps and n not in of_revision else v for n, v in row.items()}  # type: ignore[index]
+        elif topic == "indicators":
+            assert row is not None
+            figure_revisions.setdefault((key, row["revision"]), row)
+            if key not in figures or row["revision"] > figures[key]["revision"]:
+                figures[key] = row
         elif topic == "incident_counts":
             if row is None:
                 if key in counts:
@@ -308,7 +355,14 @@ def expected(line: Line) -> dict[str, list[Row]]:
             if identity is None:
                 row |= {"kafka_partition": partition, "kafka_offset": offset}
             once[topic].setdefault(row[identity] if identity else (partition, offset), row)
-    tables = {"incidents": current, "incident_revisions": revisions, "incident_counts": counts, **once}
+    tables = {
+        "incidents": current,
+        "incident_revisions": revisions,
+        "indicators": figures,
+        "indicator_revisions": figure_revisions,
+        "incident_counts": counts,
+        **once,
+    }
     return {
         name: sorted(rows.values(), key=lambda row: json.dumps(row, default=str, sort_keys=True))
         for name, rows in tables.items()
@@ -412,6 +466,7 @@ with Writer(kafka, registry, warehouse, **options) as writer:
 """
 
 
+@pytest.mark.chaos
 @pytest.mark.parametrize("step", STEPS)
 def test_a_writer_that_is_killed_at_any_step_leaves_nothing_to_repair(line: Line, step: str) -> None:
     send_history(line, random.Random(step), 40)  # noqa: S311 (a test history)

@@ -38,13 +38,13 @@ def flink(tmp_path_factory: pytest.TempPathFactory, real_rows: dict[str, list[di
     events = {
         source: stream_cases.EVENTS[source] + [raw(source, row) for row in real_rows[source]] for source in real_rows
     }
-    normalize = jobs.normalize(NOWHERE)
+    normalize = jobs.normalize(NOWHERE, list(events))
     windows = jobs.windows(NOWHERE)
     request = {
         "settings": {"parallelism.default": "1", "table.local-time-zone": "UTC"},
         "batch": {
             "definitions": [
-                *(_table(folder, jobs.topics.raw(source), rows=events[source]) for source in (AUSTIN, SAN_DIEGO)),
+                *(_table(folder, jobs.topics.raw(source), rows=events[source]) for source in events),
                 _table(folder, jobs.topics.INCIDENTS),
                 _table(folder, jobs.topics.DEAD_LETTERS),
                 *_views(normalize),

@@ -8,12 +8,13 @@ import pytest
 from stream_rows import AUSTIN, SAN_DIEGO
 
 from schemas.errors import ConfigError
-from stream_jobs import crosswalk
+from stream_jobs import crosswalk, jobs
 
 CATEGORIES = {
     *("homicide", "sexual_assault", "robbery", "aggravated_assault", "assault", "burglary", "theft", "vehicle_theft"),
     *("arson", "fraud", "vandalism", "drugs", "weapons", "impaired_driving", "family_disturbance", "trespass"),
     *("disorder", "traffic", "missing_person", "welfare", "alarm", "administrative", "other", "unmapped"),
+    *("hate_crime", "service_request"),
 }
 STATUSES = {"open", "cleared_arrest", "cleared_exceptional", "not_cleared", "closed", "unknown"}
 
@@ -21,10 +22,10 @@ STATUSES = {"open", "cleared_arrest", "cleared_exceptional", "not_cleared", "clo
 @pytest.mark.parametrize(
     ("source", "target", "words"),
     [
-        (AUSTIN, "category", CATEGORIES),
-        (AUSTIN, "status", STATUSES),
-        (SAN_DIEGO, "category", CATEGORIES),
-        (SAN_DIEGO, "status", STATUSES),
+        (source, target, words)
+        for source in jobs.feeds()
+        for target, words in (("category", CATEGORIES), ("status", STATUSES))
+        if target in crosswalk.of_source(source)
     ],
 )
 def test_targets_are_words_of_the_model(source, target, words):

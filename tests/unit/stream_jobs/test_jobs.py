@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 
 import pytest
+from confluent_kafka import KafkaException
 from stream_rows import AUSTIN, SAN_DIEGO
 from typer.testing import CliRunner
 
 from civicwire.cli import app
+from civicwire.commands import jobs as start
+from producers import tail
 from schemas import loader, topics
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, RetriableError
 from stream_jobs import jobs, tables
 
 SOMEWHERE = tables.Cluster("broker:9092", "http://registry")
@@ -27,6 +30,7 @@ def definition(job: jobs.Job, table: str) -> str:
         ("string", "string not null"),
         (["null", "string"], "string"),
         (["null", {"type": "long", "logicalType": "timestamp-millis"}], "timestamp(3)"),
+        ({"type": "int", "logicalType": "date"}, "date not null"),
         ({"type": "map", "values": "string"}, "map<string not null, string not null> not null"),
         (
             {"type": "record", "name": "r", "fields": [{"name": "a", "type": ["null", "double"]}]},
@@ -46,8 +50,33 @@ def test_flink_writes_with_our_own_schema_text_quotes_and_all():
 
 
 def test_every_feed_with_a_raw_schema_is_normalised():
-    assert jobs.feeds() == [AUSTIN, SAN_DIEGO]
-    assert {topic.name for topic in jobs.normalize(SOMEWHERE).sources} == {f"raw.{AUSTIN}", f"raw.{SAN_DIEGO}"}
+    raw = {path.stem for path in (loader.FOLDER / "raw").glob("*.avsc")}
+    assert set(jobs.feeds()) == raw
+    assert {topic.name for topic in jobs.normalize(SOMEWHERE).sources} == {f"raw.{source}" for source in raw}
+
+
+def test_normalise_reads_the_chosen_feeds_alone_in_whatever_order_they_are_named():
+    job = jobs.normalize(SOMEWHERE, [SAN_DIEGO, AUSTIN])
+    assert [topic.name for topic in job.sources] == [f"raw.{AUSTIN}", f"raw.{SAN_DIEGO}"]
+    assert job == jobs.normalize(SOMEWHERE, [AUSTIN, SAN_DIEGO])
+    assert not [text for text in (*job.definitions, *job.inserts) if "california" in text]
+
+
+def test_another_set_of_feeds_is_another_job_so_that_no_checkpoint_of_the_first_is_taken():
+    both = jobs.normalize(SOMEWHERE, [AUSTIN, SAN_DIEGO])
+    assert jobs.normalize(SOMEWHERE, [AUSTIN]).fingerprint != both.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("chosen", "sinks"),
+    [
+        ([AUSTIN], [topics.INCIDENTS, topics.DEAD_LETTERS]),
+        (["california_laus"], [topics.INDICATORS, topics.DEAD_LETTERS]),
+        ([AUSTIN, "california_laus"], [topics.INCIDENTS, topics.INDICATORS, topics.DEAD_LETTERS]),
+    ],
+)
+def test_normalise_writes_the_topics_that_its_feeds_fill(chosen, sinks):
+    assert list(jobs.normalize(SOMEWHERE, chosen).sinks) == sinks
 
 
 def test_only_a_job_without_state_may_start_from_committed_offsets():
@@ -66,6 +95,30 @@ def test_transactional_sinks_never_share_their_ids():
     assert len(set(prefixes)) == len(inserts)
 
 
+@pytest.mark.parametrize(
+    ("present", "polled"),
+    [([], None), ([f"raw.{SAN_DIEGO}"], [SAN_DIEGO]), ([f"raw.{AUSTIN}", f"raw.{SAN_DIEGO}"], [AUSTIN, SAN_DIEGO])],
+)
+def test_the_feeds_that_are_polled_are_those_whose_topic_exists_and_none_means_all(monkeypatch, present, polled):
+    monkeypatch.setattr(tail, "partitions", lambda _, names: [(name, 0) for name in names if name in present])
+    assert start._polled("broker:9092") == polled
+
+
+def test_a_broker_that_is_away_when_feeds_are_looked_up_is_named_with_the_way_on(monkeypatch):
+    def away(*_):
+        raise KafkaException("no broker")
+
+    monkeypatch.setattr(tail, "partitions", away)
+    with pytest.raises(RetriableError, match="civicwire status"):
+        start._polled("broker:9092")
+
+
+def test_a_feed_keeps_its_transactions_when_another_comes_before_it():
+    transactional = tables.Cluster("broker:9092", "http://registry", exactly_once=True)
+    alone = jobs.normalize(transactional, [SAN_DIEGO]).inserts
+    assert set(alone) < set(jobs.normalize(transactional, [AUSTIN, SAN_DIEGO]).inserts)
+
+
 def test_the_fingerprint_ignores_addresses_and_notices_guarantee_and_statements():
     here = jobs.windows(SOMEWHERE).fingerprint
     assert jobs.windows(tables.Cluster("other:1", "http://other")).fingerprint == here
@@ -76,9 +129,9 @@ def test_the_fingerprint_ignores_addresses_and_notices_guarantee_and_statements(
 def test_a_placeholder_without_crosswalk_says_what_to_add(tmp_path, monkeypatch):
     monkeypatch.setattr(jobs, "NORMALIZE", tmp_path)
     monkeypatch.setattr(jobs, "_row_as_json", str)
-    (tmp_path / "feed.sql").write_text("select {{ colour }} from x;", encoding="utf-8")
+    (tmp_path / "unmapped.sql").write_text("select {{ colour }} from x;", encoding="utf-8")
     with pytest.raises(ConfigError, match="add a crosswalk"):
-        jobs.script(tmp_path / "feed.sql")
+        jobs.script(tmp_path / "unmapped.sql")
 
 
 def test_comments_and_closing_semicolons_are_no_part_of_a_statement(tmp_path):
@@ -90,6 +143,7 @@ def test_comments_and_closing_semicolons_are_no_part_of_a_statement(tmp_path):
     ("name", "made"),
     [
         ("normalize/san_diego_calls", ["raw_san_diego_calls", "incidents", "dead_letters", "san_diego_calls_parsed"]),
+        ("normalize/california_laus", ["raw_california_laus", "indicators", "dead_letters", "california_laus_parsed"]),
         ("windows/counts_by_day", ["incidents", "incident_counts", "current_incidents"]),
     ],
 )

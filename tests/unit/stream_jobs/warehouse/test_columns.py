@@ -24,6 +24,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "boolean": st.booleans(),
     "double": st.floats(allow_nan=False),
     "timestamp-millis": st.integers(columns.MILLIS_MIN, columns.MILLIS_MAX),
+    "date": st.integers(columns.DAYS_MIN, columns.DAYS_MAX),
 }
 
 
@@ -56,10 +57,12 @@ def encode(schema: dict[str, Any], record: dict[str, Any]) -> bytes:
 def as_written(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         return (value - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(milliseconds=1)
+    if isinstance(value, dt.date):
+        return (value - dt.date(1970, 1, 1)).days
     return value
 
 
-@pytest.mark.parametrize("name", ["incident", "incident_count", "poll", "dead_letter", "drift"])
+@pytest.mark.parametrize("name", ["incident", "indicator", "incident_count", "poll", "dead_letter", "drift"])
 @settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_every_record_of_every_schema_decodes_as_fastavro_decodes_it(name: str, data: st.DataObject) -> None:
@@ -78,19 +81,22 @@ SCHEMA = {
         {"name": "flag", "type": "boolean"},
         {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
         {"name": "rate", "type": "double"},
+        {"name": "day", "type": {"type": "int", "logicalType": "date"}},
     ],
 }
-GOOD = {"text": "ab", "number": 7, "flag": True, "at": 1_000, "rate": 0.5}
+GOOD = {"text": "ab", "number": 7, "flag": True, "at": 1_000, "rate": 0.5, "day": 3}
 
 
 def body(
+    *,
     text: bytes = b"\x04ab",
     number: bytes = b"\x02\x0e",
     flag: bytes = b"\x01",
     at: bytes = b"\xd0\x0f",
     rate: bytes = bytes(8),
+    day: bytes = b"\x06",
 ) -> bytes:
-    return HEADER + text + number + flag + at + rate
+    return HEADER + text + number + flag + at + rate + day
 
 
 MALFORMED = {
@@ -107,6 +113,7 @@ MALFORMED = {
     "a negative union branch": body(number=b"\x01\x0e"),
     "a varint without an end": body(number=b"\x02" + b"\xff" * 12),
     "a flag that is neither": body(flag=b"\x02"),
+    "a day outside the calendar": body(day=b"\xfe\xff\xff\xff\x0f"),
     "an instant outside the calendar": body(at=b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
 }
 

@@ -23,6 +23,7 @@ def test_anything_else_to_skip_is_refused_with_the_form_to_use(text: str) -> Non
 
 def test_messages_are_counted_once_though_two_tables_take_them(capsys: pytest.CaptureFixture[str]) -> None:
     report = Report({"incident_revisions": TableReport(5, 5, 0.1), "incidents": TableReport(5, 4, 0.2)}, batches=1)
+    report.tables |= {"indicator_revisions": TableReport(0, 0, 0.1), "indicators": TableReport(0, 0, 0.1)}
     load._print(report, as_json=False)
     printed = capsys.readouterr().out
     assert "5 messages in 1 batches" in printed

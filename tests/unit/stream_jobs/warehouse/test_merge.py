@@ -8,7 +8,17 @@ import pyarrow as pa
 import pytest
 
 from stream_jobs.warehouse import merge
-from stream_jobs.warehouse.tables import DEAD_LETTERS, INCIDENT_COUNTS, INCIDENT_REVISIONS, INCIDENTS, TABLES, Table
+from stream_jobs.warehouse.tables import (
+    DEAD_LETTERS,
+    INCIDENT_COUNTS,
+    INCIDENT_REVISIONS,
+    INCIDENTS,
+    INDICATOR_REVISIONS,
+    INDICATORS,
+    STAGES,
+    TABLES,
+    Table,
+)
 
 MONTH = dt.date(2026, 3, 1)
 
@@ -64,13 +74,15 @@ def test_every_merge_is_pruned_takes_one_batch_and_inserts_every_column(table: T
         assert ", ".join(form.format(column.name) for column in table.columns) in inserts[0]
 
 
-@pytest.mark.parametrize("table", [INCIDENT_REVISIONS, DEAD_LETTERS], ids=lambda table: table.name)
+@pytest.mark.parametrize("table", [INCIDENT_REVISIONS, INDICATOR_REVISIONS, DEAD_LETTERS], ids=lambda table: table.name)
 def test_a_table_whose_rows_never_change_is_never_updated(table: Table) -> None:
     assert not [clause for clause in whens(table, withdrawals=True) if "update set" in clause]
 
 
 @pytest.mark.parametrize("withdrawals", [True, False])
-@pytest.mark.parametrize(("table", "version"), [(INCIDENTS, "revision"), (INCIDENT_COUNTS, "version")])
+@pytest.mark.parametrize(
+    ("table", "version"), [(INCIDENTS, "revision"), (INDICATORS, "revision"), (INCIDENT_COUNTS, "version")]
+)
 def test_an_update_needs_a_higher_version(table: Table, version: str, withdrawals: bool) -> None:
     updates = [clause for clause in whens(table, withdrawals=withdrawals) if "update set" in clause]
     assert updates
@@ -80,6 +92,11 @@ def test_an_update_needs_a_higher_version(table: Table, version: str, withdrawal
 def test_incidents_take_revisions_first_so_that_their_months_are_known_after_a_crash() -> None:
     assert merge.ORDER["incidents"] == (INCIDENT_REVISIONS, INCIDENTS)
     assert merge.MOVING["incidents"] is INCIDENT_REVISIONS
+
+
+def test_every_table_of_every_staged_topic_is_merged() -> None:
+    assert merge.ORDER.keys() == STAGES.keys()
+    assert {table.name for order in merge.ORDER.values() for table in order} == {table.name for table in TABLES}
 
 
 def test_only_a_revision_without_an_occurrence_is_a_withdrawal() -> None:

@@ -13,6 +13,8 @@ from stream_jobs.warehouse.tables import (
     INCIDENT_COUNTS,
     INCIDENT_REVISIONS,
     INCIDENTS,
+    INDICATOR_REVISIONS,
+    INDICATORS,
     POLLS,
     STAGES,
     TABLES,
@@ -35,7 +37,7 @@ def test_each_table_has_every_field_of_its_schema_with_its_description_then_load
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_no_integer_and_no_identity_is_ever_a_float(table: Table) -> None:
     floats = {name for name, kind in types(table).items() if kind == "FLOAT64"}
-    assert floats <= {"latitude", "longitude"}
+    assert floats <= {"latitude", "longitude", "value"}
 
 
 def test_civil_times_are_datetimes_and_instants_are_timestamps() -> None:
@@ -48,6 +50,7 @@ def test_civil_times_are_datetimes_and_instants_are_timestamps() -> None:
     assert types(INCIDENT_COUNTS)["window_start"] == "DATETIME"
     assert types(DEAD_LETTERS)["payload"] == "BYTES"
     assert types(INCIDENTS)["domestic"] == "BOOL"
+    assert types(INDICATORS)["month"] == "DATE"
 
 
 @pytest.mark.parametrize(
@@ -55,6 +58,8 @@ def test_civil_times_are_datetimes_and_instants_are_timestamps() -> None:
     [
         (INCIDENTS, "occurred_date", ["source", "category", "area"], ("incident_id",)),
         (INCIDENT_REVISIONS, "occurred_date", ["source", "category", "area"], ("incident_id", "revision")),
+        (INDICATORS, "month", ["source", "indicator", "area"], ("indicator_id",)),
+        (INDICATOR_REVISIONS, "month", ["source", "indicator", "area"], ("indicator_id", "revision")),
         (
             INCIDENT_COUNTS,
             "window_date",

@@ -1,0 +1,165 @@
+-- California local area unemployment: one raw row becomes four indicators, or a dead letter. Stateless and total: no
+-- value in a row can make an expression fail. The month is part of the identity, so a row that cannot be normalised
+-- never had a good revision: there is nothing to withdraw.
+-- A rate is written as a fraction. With a percent sign it is percent; else it is what lies nearer to the row's own
+-- unemployment / labor_force; where the row does not have these, a number above 1 is percent.
+-- `cross join unnest(array [row(…)])` computes a value once and gives it a name: the planner inlines plain subqueries,
+-- and copies of copies of an expression made it run out of memory.
+-- Words in double braces are filled in: the row from Avro.
+-- `civicwire jobs sql normalize/california_laus` prints it filled in, with its tables, ready for a SQL shell.
+
+create temporary view california_laus_parsed as
+with published as (
+    select
+        *,
+        `partition` as raw_partition,
+        `offset` as raw_offset,
+        -- blanks of any kind around the values are not part of them
+        regexp_replace(`row`.area_type, '^[\s\h]+|[\s\h]+$', '') as area_type,
+        regexp_replace(`row`.area_name, '^[\s\h]+|[\s\h]+$', '') as area_name,
+        regexp_replace(`row`.`date`, '^[\s\h]+|[\s\h]+$', '') as date_text,
+        regexp_replace(`row`.seasonally_adjusted, '^[\s\h]+|[\s\h]+$', '') as adjusted,
+        upper(regexp_replace(`row`.status, '^[\s\h]+|[\s\h]+$', '')) as status,
+        nullif(regexp_replace(`row`.labor_force, '[\s\h,]', ''), '') as labor_force_text,
+        nullif(regexp_replace(`row`.employment, '[\s\h,]', ''), '') as employment_text,
+        nullif(regexp_replace(`row`.unemployment, '[\s\h,]', ''), '') as unemployment_text,
+        nullif(regexp_replace(`row`.unemployment_rate, '[\s\h,]', ''), '') as rate_text
+    from raw_california_laus
+),
+
+dated as (
+    select
+        published.*,
+        parsed.day_text,
+        parsed.labor_force,
+        parsed.employment,
+        parsed.unemployment,
+        parsed.rate
+    from published
+    cross join unnest(array [row(
+        case
+            when regexp(date_text, '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$') then substring(date_text, 1, 10)
+            when regexp(date_text, '^[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}([T ].*)?$')
+                then concat(
+                    regexp_extract(date_text, '^([0-9]+)/([0-9]+)/([0-9]+)', 3),
+                    '-',
+                    lpad(regexp_extract(date_text, '^([0-9]+)/([0-9]+)/([0-9]+)', 1), 2, '0'),
+                    '-',
+                    lpad(regexp_extract(date_text, '^([0-9]+)/([0-9]+)/([0-9]+)', 2), 2, '0')
+                )
+        end,
+        try_cast(labor_force_text as decimal(20, 2)),
+        try_cast(employment_text as decimal(20, 2)),
+        try_cast(unemployment_text as decimal(20, 2)),
+        try_cast(replace(rate_text, '%', '') as decimal(20, 10))
+    )]) as parsed (day_text, labor_force, employment, unemployment, rate)
+),
+
+scaled as (
+    select
+        dated.*,
+        parsed.is_percent,
+        parsed.reason
+    from dated
+    cross join unnest(array [row(
+        case
+            when rate is null then false
+            when position('%' in rate_text) > 0 then true
+            when labor_force > 0 and unemployment >= 0
+                then
+                    abs(cast(rate as double) / 100 - cast(unemployment as double) / cast(labor_force as double))
+                    < abs(cast(rate as double) - cast(unemployment as double) / cast(labor_force as double))
+            else rate > 1
+        end,
+        -- a date that does not exist (month 13, 30 February) does not survive the round trip
+        case
+            when
+                area_type is null or area_name is null or adjusted is null or date_text is null
+                or concat_ws('|', area_type, area_name, date_text, adjusted)
+                <> regexp_replace(record_id, '^[\s\h]+|[\s\h]+$', '')
+                then 'key_mismatch'
+            when
+                date_format(try_cast(concat(day_text, ' 00:00:00') as timestamp(0)), 'yyyy-MM-dd') = day_text
+                then case when regexp(day_text, '^(19|20)') then '' else 'event_time_out_of_range' end
+            else 'event_time_unparsable'
+        end
+    )]) as parsed (is_percent, reason)
+)
+
+select
+    scaled.*,
+    finished.fraction
+from scaled
+cross join unnest(array [row(
+    -- decimal arithmetic: 2.8 percent is 0.028 and not 0.027999…
+    cast(case when is_percent then rate / 100 else rate end as double)
+)]) as finished (fraction);
+
+insert into indicators
+select
+    concat_ws(':', 'california_laus', record_id, figure.`indicator`) as indicator_id,
+    'california_laus' as source,
+    record_id,
+    revision,
+    op,
+    op = 'delete' as deleted,
+    figure.`indicator`,
+    regexp_replace(lower(area_type), '[^a-z0-9]+', '_') as area_kind,
+    area_name as area,
+    coalesce(try_cast(concat(substring(day_text, 1, 7), '-01') as date), date '1970-01-01') as `month`,
+    case upper(adjusted) when 'Y' then true when 'N' then false end as seasonally_adjusted,
+    case when status like 'P%' then true when status like 'F%' then false end as preliminary,
+    case when figure.is_possible then figure.number_given end as `value`,
+    figure.unit,
+    concat_ws(
+        ',',
+        case when upper(adjusted) not in ('Y', 'N') then 'adjustment_unknown' end,
+        case when figure.unit = 'fraction' and is_percent then 'rate_was_percent' end,
+        case when coalesce(status, '') not like 'P%' and coalesce(status, '') not like 'F%' then 'status_unknown' end,
+        case when figure.published is null then 'value_missing' end,
+        case when figure.number_given is not null and not figure.is_possible then 'value_out_of_range' end,
+        case when figure.published is not null and figure.number_given is null then 'value_unparsable' end
+    ) as quality_flags,
+    observed_at,
+    poll_id,
+    raw_partition,
+    raw_offset
+from california_laus_parsed
+cross join
+    unnest(array [
+        row(
+            'employment', employment_text, cast(employment as double), coalesce(employment >= 0, false), 'persons'
+        ),
+        row(
+            'labor_force', labor_force_text, cast(labor_force as double), coalesce(labor_force >= 0, false), 'persons'
+        ),
+        row(
+            'unemployment',
+            unemployment_text,
+            cast(unemployment as double),
+            coalesce(unemployment >= 0, false),
+            'persons'
+        ),
+        row('unemployment_rate', rate_text, fraction, coalesce(fraction between 0 and 1, false), 'fraction')
+    ]) as figure (`indicator`, published, number_given, is_possible, unit)
+where reason = '';
+
+insert into dead_letters
+select
+    concat_ws(':', 'california_laus', record_id, cast(revision as string), reason) as dead_id,
+    'california_laus' as source,
+    'normalise' as stage,
+    reason,
+    case reason
+        when 'key_mismatch' then concat('Area, date and adjustment are not the record id ', record_id, '.')
+        when 'event_time_out_of_range' then concat('The month ', date_text, ' is before 1900 or after 2099.')
+        else concat('The month ', date_text, ' is not a date.')
+    end as detail,
+    cast({{ row_as_json }} as bytes) as payload,
+    record_id,
+    poll_id,
+    raw_partition,
+    raw_offset,
+    observed_at
+from california_laus_parsed
+where reason <> '' and op <> 'delete';

@@ -1,0 +1,80 @@
+"""Every feed of the catalog through the whole line: portal, topics, both jobs, warehouse, and the proof of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from civicwire import line
+from civicwire.commands.jobs import start_jobs
+from civicwire.polling import connections
+from civicwire.sandbox.client import SandboxClient
+from civicwire.settings import Settings
+from civicwire.stack import Stack
+from civicwire.verify import verify
+from producers import catalog
+from producers.poll import Poller
+from stream_jobs.jobs import feeds
+from stream_jobs.warehouse.writer import Writer
+
+pytestmark = pytest.mark.parts
+SECONDS = 300
+ROWS = 250
+ARCHIVE = "denver_311_archive"
+"""Its files are empty in the sandbox portal: it is read, normalised and proved with no rows."""
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    with Stack(tmp_path_factory.mktemp("home")) as stack:
+        yield Settings(home=stack.home)
+
+
+def poll_all(settings: Settings) -> dict[str, int]:
+    published = {}
+    for source in catalog.load_all().values():
+        poller = Poller(source, connections(settings))
+        try:
+            receipt = poller.poll()
+        finally:
+            poller.close()
+        assert receipt["dead"] == receipt["drift"] == 0, receipt
+        published[source.key] = sum(receipt[name] for name in ("inserted", "revised", "reappeared", "deleted"))
+    return published
+
+
+def carry_on(settings: Settings) -> None:
+    line.wait_until_streamed(settings, SECONDS, lambda _: None)
+    with Writer.of(settings) as writer:
+        writer.catch_up()
+
+
+def differences(settings: Settings) -> dict[tuple[str, str], dict[str, int]]:
+    return {
+        (source.key, compared.right): compared.differences
+        for source in catalog.load_all().values()
+        for compared in verify(settings, source)
+        if compared.differences
+    }
+
+
+def test_every_feed_reaches_the_warehouse_and_every_change_after_it(settings: Settings):
+    portal = SandboxClient(str(settings.require("portal").portal))
+    sources = set(catalog.load_all())
+    assert sources == set(feeds()), "a feed without a normalise file, or the reverse"
+    assert sources - {ARCHIVE} == set(portal.health()["feeds"])
+    for feed in sources - {ARCHIVE}:
+        portal.seed(feed, rows=ROWS, seed=7)
+    assert poll_all(settings) == dict.fromkeys(sources, ROWS) | {ARCHIVE: 0}
+    start_jobs(settings)
+    carry_on(settings)
+    assert differences(settings) == {}
+    for feed in sources - {ARCHIVE}:
+        portal.mutate(feed, insert=6, late=2, revise=5, delete=4, seed=9)
+    assert {source for source, found in differences(settings)} == sources - {ARCHIVE}
+    changed = poll_all(settings)
+    assert all(changed[feed] >= 17 for feed in sources - {ARCHIVE}), changed
+    carry_on(settings)
+    assert differences(settings) == {}
+    assert poll_all(settings) == dict.fromkeys(sources, 0)
