@@ -23,6 +23,7 @@ from civicwire.polling import connections
 from civicwire.sandbox.client import SandboxClient
 from civicwire.settings import ROOT, Settings
 from civicwire.stack import Stack, running
+from civicwire.verify import verify
 from producers import catalog
 from producers.poll import Poller
 from stream_jobs.warehouse.connection import connect
@@ -239,12 +240,11 @@ def test_the_real_rows_reach_the_warehouse_through_crashes_and_equal_a_recomputa
         "A": real_data / "san_diego/pd_calls_2023_snapshot_A_26595rows.csv",
         "B": real_data / "san_diego/pd_calls_2023_snapshot_B_28970rows.csv",
     }
-    home.jobs("start")
-
     # The first files, undisturbed.
     home.serve(expected, real_data / f"austin/soda_json_{AUSTIN_DAYS[0]}_1000rows.json", calls["A"])
     assert home.poll(AUSTIN)["inserted"] == 1000
     assert home.poll(SAN_DIEGO)["inserted"] == 26595
+    home.jobs("start")
     home.settle()
     assert home.incidents() == expected.incidents()
     assert home.counts() == counts_of(expected.incidents())
@@ -278,6 +278,8 @@ def test_the_real_rows_reach_the_warehouse_through_crashes_and_equal_a_recomputa
         assert home.incidents() == expected.incidents()
         assert home.counts() == counts_of(expected.incidents())
         home.settle()
+    proofs = [one for source in (AUSTIN, SAN_DIEGO) for one in verify(home.settings, catalog.find(source))]
+    assert [one.differences for one in proofs] == [{}] * 6
 
 
 def test_utc_of_a_gap_and_an_overlap_is_what_the_schema_promises():
