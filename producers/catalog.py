@@ -24,6 +24,9 @@ class _Strict(BaseModel):
 class _Protocol(_Strict):
     host: str = Field(pattern=r"^https?://[^/]+$", description="scheme and host, no path")
     requests_per_second: float = Field(default=2.0, gt=0, description="token bucket of the host")
+    redirect_hosts: list[str] = Field(
+        default_factory=list, description="hosts to which a redirect is followed although their address is private"
+    )
     max_response_bytes: int = Field(default=1 << 30, gt=0, description="a longer body stops the poll")
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import os
+import socket
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import IO
+from typing import IO, cast
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests_ratelimiter import LimiterAdapter
@@ -27,6 +30,8 @@ BACKOFF_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 120
 """A portal may ask for any wait in Retry-After; beyond two minutes the poll ends and the schedule comes back later."""
 PASSING = (429, 500, 502, 503, 504)
+LONGEST_CHAIN = 5
+"""Redirects that are followed for one request."""
 CHUNK_BYTES = 1 << 18
 IN_MEMORY_BYTES = 32 << 20
 NOT_MODIFIED = 304
@@ -72,6 +77,7 @@ class Portal:
         self.host = (host or source.protocol.host).rstrip("/")
         self.cost = Cost()
         self._key = source.key
+        self._redirect_hosts = source.protocol.redirect_hosts
         self._limit = source.protocol.max_response_bytes
         self._session = requests.Session()
         retry = Retry(
@@ -81,7 +87,6 @@ class Portal:
             backoff_jitter=BACKOFF_SECONDS,
             retry_after_max=LONGEST_WAIT_SECONDS,
             raise_on_status=False,
-            redirect=5,
         )
         # The sandbox is our own machine: no bucket there, or every test would wait for a stranger's comfort.
         rate = 10_000.0 if host else source.protocol.requests_per_second
@@ -112,15 +117,7 @@ class Portal:
             FatalError: the portal refuses (4xx) or the body is larger than the source allows.
         """
         try:
-            with self._session.get(
-                self.host + path,
-                params=params,
-                headers=headers,
-                timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
-                stream=True,
-            ) as response:
-                history = response.raw.retries.history if response.raw.retries else ()
-                self.cost.requests += 1 + len(history)
+            with self._follow(path, params, headers) as response:
                 if not (missing_ok and response.status_code == NOT_FOUND):
                     self._refuse(response, path)
                 return self._read(response, path)
@@ -133,6 +130,54 @@ class Portal:
             raise RetriableError(
                 f"{self._key}: {type(error).__name__} at {path}, nothing of this poll is kept. Poll again later."
             ) from error
+
+    def _follow(
+        self, path: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None
+    ) -> requests.Response:
+        """Return the answer at the end of the redirects that are allowed."""
+        url, asked = self.host + path, params
+        for _ in range(LONGEST_CHAIN + 1):
+            elsewhere = urlsplit(url).netloc != urlsplit(self.host).netloc
+            # The token is for the portal alone.
+            sent = {**(headers or {}), **({"X-App-Token": None} if elsewhere else {})}
+            response = self._session.get(
+                url,
+                params=asked,
+                headers=cast("Mapping[str, str]", sent),
+                timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
+                stream=True,
+                allow_redirects=False,
+            )
+            history = response.raw.retries.history if response.raw.retries else ()
+            self.cost.requests += 1 + len(history)
+            if not response.is_redirect:
+                return response
+            with response:
+                target = urljoin(url, response.headers["Location"])
+            self._allow(url, target, path)
+            url, asked = target, None
+        raise FatalError(f"{self._key}: {path} was redirected more than {LONGEST_CHAIN} times. Correct its address.")
+
+    def _allow(self, url: str, target: str, path: str) -> None:
+        """Refuse a redirect that leaves TLS or the web, or leads to an address that is not public.
+
+        The address is looked up here and again when the connection is made; a name that changes its address in between
+        is not caught.
+        """
+        here, there = urlsplit(url), urlsplit(target)
+        if there.scheme != here.scheme and (here.scheme, there.scheme) != ("http", "https"):
+            raise FatalError(f"{self._key}: {path} redirects from {here.scheme} to {there.scheme}, which is refused.")
+        if there.netloc == urlsplit(self.host).netloc or there.hostname in self._redirect_hosts:
+            return
+        try:
+            found = socket.getaddrinfo(there.hostname, there.port or there.scheme, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise RetriableError(f"{self._key}: {path} redirects to {there.hostname}, which has no address.") from error
+        if any(not ipaddress.ip_address(str(one[4][0]).partition("%")[0]).is_global for one in found):
+            raise FatalError(
+                f"{self._key}: {path} redirects to {there.hostname}, a private address, which is refused. "
+                f"If it is right, add it to redirect_hosts in producers/sources/{self._key}.yaml."
+            )
 
     def _refuse(self, response: requests.Response, path: str) -> None:
         status = response.status_code

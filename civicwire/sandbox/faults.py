@@ -14,7 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from civicwire.sandbox.reply import JSON, Reply
 from schemas.errors import ConfigError
 
-Kind = Literal["status", "html", "cut", "empty_page", "repeat_page", "shuffle", "drop_rows", "slow", "reset"]
+Kind = Literal[
+    "status", "html", "redirect", "cut", "empty_page", "repeat_page", "shuffle", "drop_rows", "slow", "reset"
+]
 
 HTML = b"""\
 <!DOCTYPE html>
@@ -42,6 +44,7 @@ class Fault(BaseModel):
     whole_lines: bool = Field(default=False, description="kind cut: end at the end of a line, so that it looks whole")
     rows: int = Field(default=1, ge=1, description="kind drop_rows: rows missing from the page")
     seconds: float = Field(default=1.0, ge=0, le=600, description="kind slow: delay before the answer")
+    location: str = Field(default="", description="kind redirect: where to, path or whole address")
     hits: int = Field(default=0, description="requests spoiled so far; kept by the portal")
     seen: int = Field(default=0, description="matching requests so far; kept by the portal")
 
@@ -92,6 +95,8 @@ async def instead(fault: Fault) -> Reply | None:
         await asyncio.sleep(fault.seconds)
     if fault.kind == "html":
         return Reply(200, HTML, {"Content-Type": "text/html; charset=utf-8"})
+    if fault.kind == "redirect":
+        return Reply(302, headers={"Location": fault.location})
     if fault.kind == "status":
         headers = {"Content-Type": JSON}
         if fault.retry_after is not None:

@@ -352,6 +352,51 @@ def test_a_bounded_home_reads_only_recent_rows(line: Line):
     assert set(line.current(SAN_DIEGO)) == {"E26010000002"}
 
 
+REFUSED = {
+    "to a private address": "http://127.0.0.1:1/x",
+    "to a name of a private address": "http://localhost:1/x",
+    "to the metadata of a cloud": "http://169.254.169.254/latest/meta-data",
+    "to an IPv6 loopback": "http://[::1]:1/x",
+    "to a file": "file:///etc/passwd",
+    "to another scheme": "ftp://example.org/x",
+}
+
+
+@pytest.mark.parametrize("location", REFUSED.values(), ids=REFUSED)
+def test_a_redirect_that_leaves_the_public_web_is_refused(line: Line, location: str):
+    line.portal.seed(SAN_DIEGO, rows=20, seed=1)
+    line.portal.add_fault("redirect", match="csv", location=location, times=None)
+    with pytest.raises(FatalError, match="refused"):
+        line.poll(SAN_DIEGO)
+    assert line.raw(SAN_DIEGO) == []
+
+
+def test_a_redirect_within_the_portal_is_followed_and_a_circle_is_not(line: Line):
+    line.portal.seed(SAN_DIEGO, rows=20, seed=1)
+    line.portal.add_fault("redirect", match="csv$", location=f"/{CSV_PATH.format(current_year())}?moved=1", times=1)
+    assert line.poll(SAN_DIEGO)["inserted"] == 20
+    line.portal.mutate(SAN_DIEGO, insert=1)
+    line.portal.add_fault("redirect", match="csv", location=f"/{CSV_PATH.format(current_year())}", times=None)
+    with pytest.raises(FatalError, match="more than 5 times"):
+        line.poll(SAN_DIEGO)
+
+
+def test_a_redirect_to_another_host_never_carries_the_token(line: Line, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SOCRATA_APP_TOKEN", "very-secret-token")
+    line.portal.seed(AUSTIN, rows=20, seed=1)
+    line.portal.require_app_token("very-secret-token")
+    port = line.portal.base_url.rpartition(":")[2]
+    view = f"/api/views/{line.poller(AUSTIN)._source.protocol.dataset}.json?moved=1"
+    try:
+        line.portal.add_fault("redirect", match="json$", location=view, times=1)
+        assert line.poll(AUSTIN)["inserted"] == 20
+        line.portal.add_fault("redirect", match="json$", location=f"http://localhost:{port}{view}", times=1)
+        with pytest.raises(FatalError, match="403"):
+            line.poller(AUSTIN, redirect_hosts=["localhost"]).poll()
+    finally:
+        line.portal.require_app_token(None)
+
+
 def test_the_app_token_goes_to_the_portal_and_nowhere_else(line: Line, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SOCRATA_APP_TOKEN", "very-secret-token")
     line.portal.seed(AUSTIN, rows=20, seed=6)
