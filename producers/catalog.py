@@ -125,6 +125,11 @@ class Source(_Strict):
     rolling_window: RollingWindow | None = None
     cadence_minutes: int = Field(gt=0, description="how often to look")
     renames: dict[str, str] = Field(default_factory=dict, description="published column name to schema column name")
+    drift: Literal["evolve", "freeze", "stop"] = Field(
+        default="evolve",
+        description="evolve: new columns go to extras; freeze: they are left out, and a column that is dropped, "
+        "renamed or retyped stops the poll; stop: any change of the columns does",
+    )
     ignore_columns: list[str] = Field(default_factory=list, description="glob patterns of columns to leave out")
     shrink_limit: float = Field(
         default=0.2,

@@ -308,16 +308,18 @@ class Ledger:
         """Yield ``(record_id, encoded event)`` of every change, in the order in which they were read."""
         yield from self._database.execute("select record_id, event from changes order by rowid")
 
-    def changes_with_last(self) -> Iterator[tuple[str, str, bytes, Gone | None]]:
+    def changes_with_last(self, op: str | None = None) -> Iterator[tuple[str, str, bytes, Gone | None]]:
         """Yield ``(record_id, op, encoded event, place of the last event)`` of every change; no place for a new row.
 
-        They come in the order of the last events, so that these can be read in one go.
+        ``op`` takes only its own. They come in the order of the last events, so that these can be read in one go.
         """
-        for record_id, op, event, revision, partition, offset in self._database.execute(
+        for record_id, found, event, revision, partition, offset in self._database.execute(
             "select changes.record_id, op, event, records.revision, topic_partition, topic_offset "
-            "from changes left join records using (record_id) order by topic_partition, topic_offset, changes.rowid"
+            "from changes left join records using (record_id) where ? in (op, '') "
+            "order by topic_partition, topic_offset, changes.rowid",
+            (op or "",),
         ):
-            yield record_id, op, event, None if revision is None else Gone(record_id, revision, partition, offset)
+            yield record_id, found, event, None if revision is None else Gone(record_id, revision, partition, offset)
 
     def dead_letters(self) -> Iterator[tuple[str, bytes]]:
         """Yield ``(dead_id, encoded event)`` of every new dead letter."""

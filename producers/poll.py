@@ -13,15 +13,14 @@ A crash anywhere starts again at 1 and changes nothing: changes are kept in temp
 
 from __future__ import annotations
 
-import fnmatch
 import itertools
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from producers import drift
 from producers.catalog import Source
 from producers.clients import Asked, Client, Scan, client
 from producers.http import Portal
@@ -36,6 +35,8 @@ FUTURE = timedelta(days=2)
 """An event time further ahead than this is a typing error and must not make every later row look late."""
 GONE_AT_ONCE = 5_000
 """Rows whose last values are held in memory together when they are ended."""
+RENAME_SAMPLE = 200
+"""Revised rows that are compared to find out whether a column was renamed."""
 SHRINK_MATTERS = 100
 """Fewer rows than this may vanish whatever their share: small feeds lose half their rows honestly."""
 
@@ -447,51 +448,38 @@ class _Attempt:
 
     def _note_drift(self, asked: Asked, before: dict[str, str], after: dict[str, str]) -> None:
         stated = set(asked.columns) if asked.columns is not None else self._tally.columns or None
-        earlier = set(json.loads(before["columns"])) if "columns" in before else None
-        schema = {*self._source.columns, *self._source.renames}
-        present = (stated or set()) | self._tally.extras
-        known = schema if earlier is None else earlier | (schema if stated is None else set())
-        ignored = self._source.ignore_columns
-        added = {
-            name
-            for name in present - known
-            if not name.startswith(":") and not any(fnmatch.fnmatchcase(name, pattern) for pattern in ignored)
-        }
-        dropped = (earlier - present) if earlier is not None and stated is not None else set()
-        for kind, columns in (("column_added", added), ("column_dropped", dropped)):
-            for column in sorted(columns):
-                detail = f"{self._source.title}: the column {column} " + (
-                    "is new; its values are in extras until schemas/raw has it."
-                    if kind == "column_added"
-                    else "is no longer there."
-                )
-                self._tally.drift.append(
-                    {
-                        "source": self._source.key,
-                        "kind": kind,
-                        "column": column,
-                        "detail": detail,
-                        "poll_id": self._poll_id,
-                        "observed_at": self._started,
-                    }
-                )
-        if stated is not None or self._tally.extras:
-            after["columns"] = json.dumps(sorted(present if stated is not None else present | (earlier or schema)))
+        now = drift.Columns(stated, asked.types, self._tally.extras)
+        found = drift.compare(self._source, before, now, self._revised_rows)
+        if stopping := drift.stops(self._source, found):
+            said = " ".join(one.detail for one in stopping)
+            raise FatalError(
+                f"{said} The source's drift policy is {self._source.drift}, so the poll stops and the cursor stays: "
+                f"adapt schemas/raw/{self._source.key}.avsc or the source file, or set `drift: evolve` there."
+            )
+        after.update(drift.position_after(self._source, before, now))
+        for one in found:
+            about = {"source": self._source.key, "kind": one.kind, "column": one.column, "detail": one.detail}
+            self._tally.drift.append({**about, "poll_id": self._poll_id, "observed_at": self._started})
 
-    def differences(self) -> Iterator[Difference]:
-        """Yield every change that was found, with the row before and after it."""
-        changes, again = itertools.tee(self._ledger.changes_with_last())
+    def _revised_rows(self) -> Iterator[drift.Pair]:
+        revised = (one for one in self.differences(op="revise") if one.before is not None and one.after is not None)
+        for one in itertools.islice(revised, RENAME_SAMPLE):
+            yield one.before or {}, one.after or {}
+
+    def differences(self, op: str | None = None) -> Iterator[Difference]:
+        """Yield every change that was found, or those of one ``op``, with the row before and after it."""
+        changes, again = itertools.tee(self._ledger.changes_with_last(op))
         last_events = self._ledger.last_events(place for _, _, _, place in again if place is not None)
-        for record_id, op, event, place in changes:
+        for record_id, found, event, place in changes:
             before = next(last_events)[1] if place is not None else None
             after = registry.decode(self._registry, event)
             yield Difference(
                 record_id,
-                op,
+                found,
                 after["revision"],
                 late=after["late"],
-                before=_values(before) if op in ("revise", *ENDS) else None,
-                after=_values(after) if op not in ENDS else None,
+                before=_values(before) if found in ("revise", *ENDS) else None,
+                after=_values(after) if found not in ENDS else None,
             )
 
     # --- publish and commit -------------------------------------------------------------------------------------

@@ -159,6 +159,7 @@ def shaper(source: Source) -> Callable[[Published], Row]:
     ignored: dict[str, bool] = {}
     keys = source.key_columns
     event_time = source.event_time
+    frozen = source.drift == "freeze"
     read_event_time = event_time_reader(source)
 
     def is_ignored(name: str) -> bool:
@@ -175,7 +176,7 @@ def shaper(source: Source) -> Callable[[Published], Row]:
             column = renames.get(name, name)
             if column in columns:
                 known[column] = value
-            elif not is_ignored(name):
+            elif not is_ignored(name) and not frozen:
                 extras[name] = value
         parts = [known.get(column, "").strip() for column in keys]
         if not all(parts):

@@ -27,6 +27,8 @@ class Asked:
     changed_at: datetime | None = None
     columns: list[str] | None = None
     """The columns that the portal says it has now, None when it was not asked or does not say."""
+    types: dict[str, str] = field(default_factory=dict)
+    """The portal's words for the columns' types, as far as it tells."""
 
 
 @dataclass(frozen=True, slots=True)

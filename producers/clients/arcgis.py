@@ -83,7 +83,8 @@ class ArcGisClient:
             same = all(position.get(name) == found[name] for name in ("portal_rows", "highest"))
             moment = None
         same = same and position.get("layer") == layer and "portal_rows" in position
-        return Asked(changed=not same, position=found, changed_at=moment, columns=columns)
+        types = {str(one["name"]).lower(): str(one.get("type", "")) for one in fields if one["name"] != self._object_id}
+        return Asked(changed=not same, position=found, changed_at=moment, columns=columns, types=types)
 
     def scans(self, position: Position) -> Iterator[Scan]:  # noqa: ARG002 - nothing tells which rows changed
         """Yield one complete scan: the layers have no time of a row's last edit."""

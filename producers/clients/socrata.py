@@ -17,6 +17,7 @@ from typing import Any
 from producers.catalog import Socrata, Source
 from producers.clients import Asked, Finished, Position, Scan
 from producers.clients.pages import split_array
+from producers.drift import ignored
 from producers.http import Portal
 from producers.rows import Dead, Published, as_text, dead_letter
 from schemas.errors import RetriableError
@@ -55,6 +56,7 @@ class SocrataClient:
         self._portal = portal
         self._resource = f"/resource/{protocol.dataset}.json"
         self._total: int | None = None
+        self._columns: set[str] = set()
         self._only = f"{source.event_time} >= '{since}'" if since else None
 
     def ask(self, position: Position) -> Asked:
@@ -65,6 +67,7 @@ class SocrataClient:
         try:
             rows_updated_at = int(view["rowsUpdatedAt"])
             columns = [str(column["fieldName"]) for column in view["columns"]]
+            types = {str(column["fieldName"]): str(column.get("dataTypeName", "")) for column in view["columns"]}
         except (KeyError, TypeError, ValueError) as error:
             raise RetriableError(
                 f"{self._source.key}: {path} has no rowsUpdatedAt or columns. Look at it in a browser."
@@ -75,22 +78,28 @@ class SocrataClient:
         found = {"rows_updated_at": str(rows_updated_at), "settled": str(settled).lower()}
         same = position.get("rows_updated_at") == found["rows_updated_at"] and "portal_rows" in position
         if same and position.get("settled") == "true":
-            return Asked(changed=False, position=found, changed_at=changed_at, columns=columns)
+            return Asked(changed=False, position=found, changed_at=changed_at, columns=columns, types=types)
         if same:
             total, newest = self._count_and_newest()
             if str(total) == position.get("portal_rows") and newest == position.get("updated_at"):
-                return Asked(changed=False, position=found, changed_at=changed_at, columns=columns)
-        return Asked(changed=True, position=found, changed_at=changed_at, columns=columns)
+                return Asked(changed=False, position=found, changed_at=changed_at, columns=columns, types=types)
+        self._columns = set(columns)
+        return Asked(changed=True, position=found, changed_at=changed_at, columns=columns, types=types)
 
     def scans(self, position: Position) -> Iterator[Scan]:
         """Yield one scan: of everything without a cursor, else of what changed since it less the overlap.
 
-        Of a feed without a natural key always everything: equal rows are told apart by counting all of them.
+        Everything as well after a change of the columns, which does not touch ``:updated_at``, and always of a feed
+        without a natural key: equal rows are told apart by counting all of them.
         """
         since = None
-        if "updated_at" in position and self._source.key_columns:
+        if "updated_at" in position and self._source.key_columns and not self._columns_changed(position):
             since = instant(position["updated_at"]) - timedelta(seconds=self._protocol.overlap_seconds)
         yield self._scan(since, position.get("updated_at"))
+
+    def _columns_changed(self, position: Position) -> bool:
+        before = set(json.loads(position["types"])) if "types" in position else self._columns
+        return any(not ignored(self._source, name) for name in before ^ self._columns)
 
     def recheck(self, position: Position, live_rows: int) -> Scan | None:
         """Return a complete scan when the table's count and the rows known to exist differ by a new number.

@@ -18,7 +18,7 @@ from producers.poll import Connections, Poller
 from schemas import registry, topics
 from schemas.wire import HEADER, schema_id
 
-AUSTIN, SAN_DIEGO = "austin_crime_reports", "san_diego_calls"
+AUSTIN, SAN_DIEGO, NIBRS = "austin_crime_reports", "san_diego_calls", "la_nibrs_offenses"
 CSV_PATH = "police_calls_for_service/pd_calls_for_service_{}_datasd.csv"
 HEADER_LINE = b'"incident_num","date_time","day_of_week","call_type","beat","priority"\n'
 
@@ -46,7 +46,7 @@ class Line:
         return self.poller(source).poll(**options)
 
     def reset(self) -> None:
-        for feed in (AUSTIN, SAN_DIEGO):
+        for feed in (AUSTIN, SAN_DIEGO, NIBRS):
             self.portal.seed(feed, rows=0)
         self.portal.delete_file(CSV_PATH.format(current_year()))
         self.portal.clear_faults()

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from poll_line import AUSTIN, CSV_PATH, HEADER_LINE, SAN_DIEGO, Line, current_year
+from poll_line import AUSTIN, CSV_PATH, HEADER_LINE, NIBRS, SAN_DIEGO, Line, current_year
 
 from civicwire.stack import Stack
+from producers import catalog
+from producers.poll import Poller
 from schemas.errors import CivicwireError, FatalError, RetriableError
 
 pytestmark = pytest.mark.parts
@@ -156,9 +158,11 @@ def test_a_lost_ledger_is_rebuilt_from_the_topic_and_nothing_is_published_twice(
 def test_a_second_poller_of_the_same_feed_fences_the_first(line: Line):
     line.portal.seed(SAN_DIEGO, rows=20, seed=2)
     first, second = line.poller(SAN_DIEGO), line.poller(SAN_DIEGO)
+    first.publisher()
+    assert second.poll()["inserted"] == 20
     with pytest.raises(FatalError, match="Run one poller for each feed"):
         first.poll()
-    assert second.poll()["inserted"] == 20
+    assert len(line.raw(SAN_DIEGO)) == 20
 
 
 KILLER = """
@@ -248,16 +252,80 @@ def test_an_unknown_column_goes_to_extras_and_raises_one_drift_event(line: Line)
     assert line.raw(SAN_DIEGO)[-1]["extras"] == {"council": "8"}
 
 
-def test_a_renamed_socrata_column_is_one_added_and_one_dropped(line: Line):
+def drift_of(line: Line) -> set[tuple[str, str]]:
+    return {(event["kind"], event["column"]) for event in line.read("drift")}
+
+
+def test_a_renamed_column_is_recognised_by_its_values(line: Line):
     line.portal.seed(AUSTIN, rows=20, seed=1)
     line.poll(AUSTIN)
-    line.portal.columns(AUSTIN, rename={"sector": "apd_sector"})
+    line.portal.columns(
+        AUSTIN, rename={"sector": "apd_sector"}, add={"census_block_group": {"value": "48"}}, drop=["pra"]
+    )
     line.poll(AUSTIN)
-    drift = {(event["kind"], event["column"]) for event in line.read("drift")}
-    assert drift == {("column_added", "apd_sector"), ("column_dropped", "sector")}
+    assert drift_of(line) == {
+        ("column_renamed", "sector"),
+        ("column_added", "census_block_group"),
+        ("column_dropped", "pra"),
+    }
+    (renamed,) = (event for event in line.read("drift") if event["kind"] == "column_renamed")
+    assert "`apd_sector: sector` under `renames`" in renamed["detail"]
     revised = [event for event in line.raw(AUSTIN) if event["op"] == "revise"]
-    assert revised
+    assert len(revised) == 20
     assert [event for event in revised if "apd_sector" not in event["extras"]] == []
+
+
+def test_a_rename_that_the_source_file_knows_revises_nothing(line: Line):
+    """Los Angeles renamed the location columns of its NIBRS table."""
+    line.portal.seed(NIBRS, rows=30, seed=1)
+    line.poll(NIBRS)
+    line.portal.columns(NIBRS, rename={"hndrdth_loc_chk": "location", "hndrdth_lat": "lat", "hndrdth_lon": "lon"})
+    receipt = line.poll(NIBRS)
+    assert (receipt["revised"], receipt["unchanged"]) == (0, 30)
+    assert drift_of(line) == {("column_renamed", f"hndrdth_{name}") for name in ("loc_chk", "lat", "lon")}
+
+
+def test_a_column_of_another_type_is_told(line: Line):
+    line.portal.seed(AUSTIN, rows=5, seed=1)
+    line.poll(AUSTIN)
+    line.portal.columns(AUSTIN, drop=["pra"])
+    line.poll(AUSTIN)
+    line.portal.columns(AUSTIN, add={"pra": {"type": "number", "value": "7"}})
+    line.poll(AUSTIN)
+    line.portal.columns(AUSTIN, drop=["pra"])
+    line.portal.columns(AUSTIN, add={"pra": {"type": "text", "value": "7"}})
+    line.poll(AUSTIN)
+    assert ("column_retyped", "pra") in drift_of(line)
+
+
+@pytest.mark.parametrize(
+    ("policy", "change", "stops"),
+    [
+        ("stop", {"add": {"extra": {"value": "x"}}}, True),
+        ("freeze", {"add": {"extra": {"value": "x"}}}, False),
+        ("freeze", {"drop": ["pra"]}, True),
+        ("freeze", {"rename": {"sector": "apd_sector"}}, True),
+        ("evolve", {"drop": ["pra"]}, False),
+    ],
+)
+def test_a_source_says_what_drift_does_to_its_polls(line: Line, policy: str, change: dict[str, Any], stops: bool):
+    line.portal.seed(AUSTIN, rows=20, seed=1)
+    declared = catalog.find(AUSTIN).model_copy(update={"drift": policy})
+    poller = Poller(declared, line.connections)
+    try:
+        poller.poll()
+        before, events = cursor(line, AUSTIN), len(line.raw(AUSTIN))
+        line.portal.columns(AUSTIN, **change)
+        if stops:
+            with pytest.raises(FatalError, match=f"policy is {policy}"):
+                poller.poll()
+            assert (cursor(line, AUSTIN), len(line.raw(AUSTIN))) == (before, events)
+            return
+        receipt = poller.poll()
+        assert receipt["drift"] == 1
+        assert (receipt["revised"] == 0) == (policy == "freeze")
+    finally:
+        poller.close()
 
 
 def test_a_header_without_the_key_stops_the_poll_and_names_the_fix(line: Line):
