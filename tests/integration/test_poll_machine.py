@@ -25,7 +25,7 @@ from producers.poll import Poller
 from schemas.errors import CivicwireError
 
 pytestmark = pytest.mark.parts
-LIVES = 6
+LIVES = 4
 STEPS = 14
 STOPS = ("restored", "asked", "fetched", "reconciled", "produced", "committed")
 FAULTS = ("shuffle", "drop_rows", "empty_page", "html", "reset")
