@@ -24,7 +24,7 @@ from civicwire import line
 from civicwire.commands.jobs import start_jobs
 from civicwire.settings import Settings
 from civicwire.stack import Stack
-from schemas import loader, registry, topics, wire
+from schemas import kafka_topics, loader, registry, topics, wire
 from stream_jobs.session import Session
 
 SOURCE = "san_diego_calls"
@@ -92,8 +92,9 @@ def measure(stack: Stack, events: int, *, exactly_once: bool) -> list[dict[str, 
     """Run both jobs with one guarantee and return a row of the table for each of the two topics."""
     guarantee = "exactly once" if exactly_once else "at least once"
     settings = Settings(home=stack.home)
-    start_jobs(settings, fresh=True, exactly_once=exactly_once)
     kafka, topic = str(stack.endpoints.kafka), topics.raw(SOURCE)
+    kafka_topics.ensure(kafka, [topic])  # normalise reads the feeds that have one
+    start_jobs(settings, fresh=True, exactly_once=exactly_once)
     encode = wire.encoder(registry.register(str(stack.endpoints.registry), topic), loader.parsed(topic.schema))
     producer = Producer({"bootstrap.servers": kafka, "linger.ms": 0})
     readers = {name: Reader(kafka, name) for name in (topics.INCIDENTS.name, topics.INCIDENT_COUNTS.name)}
