@@ -23,8 +23,6 @@ PORTS = (
     "flink_rpc",
     "flink_blobs",
     "flink_metrics_jobmanager",
-    "flink_task_rpc",
-    "flink_task_data",
     "flink_metrics_taskmanager",
 )
 JOB_MANAGER = "flink-jobmanager"
@@ -147,7 +145,7 @@ def processes(place: Place) -> list[Process]:
             # Its configuration is the one that the job manager's preparation wrote.
             healthy=lambda: (
                 # The job manager counts the slots of a dead task manager for some seconds, hence the port too.
-                answers(place.ports["flink_task_rpc"])
+                answers(place.ports["flink_metrics_taskmanager"])
                 and (ask(f"{rest}/overview") or {}).get("slots-total", 0) >= place.tuning.slots
             ),
             folder=folder,
@@ -228,8 +226,10 @@ def _configuration(place: Place) -> dict[str, Any]:
         "blob.server.port": str(ports["flink_blobs"]),
         "taskmanager.bind-host": LOOPBACK,
         "taskmanager.host": LOOPBACK,
-        "taskmanager.rpc.port": str(ports["flink_task_rpc"]),
-        "taskmanager.data.port": ports["flink_task_data"],
+        # Any free port, another one at each start: the job manager goes on knocking at the address of a task manager
+        # that died, and one that came back there while it knocked was never let in again.
+        "taskmanager.rpc.port": "0",
+        "taskmanager.data.port": 0,
         "taskmanager.numberOfTaskSlots": tuning.slots,
         # All sizes are fixed: a task manager that is not started by the shell wrappers does not work them out.
         "taskmanager.cpu.cores": float(tuning.slots),
