@@ -265,6 +265,7 @@ def test_a_stopped_job_goes_on_where_it_was(running):
     running.check()
 
 
+@pytest.mark.chaos
 def test_a_killed_task_manager_loses_nothing(running):
     before = {name: job.id for name, job in running.jobs().items()}
     written = len(running.messages(topics.INCIDENTS))
@@ -277,6 +278,7 @@ def test_a_killed_task_manager_loses_nothing(running):
     assert {name: job.id for name, job in running.jobs().items()} == before
 
 
+@pytest.mark.chaos
 def test_jobs_lost_with_the_job_manager_start_from_their_checkpoint(running):
     manager = running.process("flink-jobmanager")
     manager.kill()
