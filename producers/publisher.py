@@ -20,6 +20,7 @@ Outgoing = tuple[str, str, bytes]
 """Topic, key as text, value."""
 
 
+FENCED = (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED)  # noqa: SLF001
 Written = dict[tuple[str, int], int]
 """Topic and partition to the offset of the last record written there."""
 
@@ -74,10 +75,7 @@ class Publisher:
             self._give_up(error.args[0])
             raise RetriableError(f"{self._source}: the transaction was not committed ({error}). Poll again.") from error
         except BaseException:
-            try:
-                self._producer.abort_transaction()
-            except KafkaException as error:
-                self._give_up(error.args[0])
+            self._abort()
             raise
         return self._written
 
@@ -96,10 +94,19 @@ class Publisher:
             self._written[message.topic() or "", message.partition() or 0] = message.offset() or 0
 
     def _give_up(self, error: KafkaError) -> None:
-        if error.code() in (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED):  # noqa: SLF001
+        if error.code() in FENCED or (error.fatal() and "fenced" in error.str()):
             raise FencedError(
                 f"{self._source}: another poller of this feed has started, so this one stops. "
                 "Run one poller for each feed."
             )
-        if not error.fatal():
+        if error.fatal():
+            raise FatalError(f"{self._source}: the producer cannot go on ({error.str()}). Start the poll again.")
+        self._abort()
+
+    def _abort(self) -> None:
+        """Abort the transaction; after a fatal error, which then shows here again, there is nothing to abort."""
+        try:
             self._producer.abort_transaction()
+        except KafkaException as error:
+            if error.args[0].fatal():
+                self._give_up(error.args[0])

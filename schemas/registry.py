@@ -29,6 +29,15 @@ def client(url: str) -> SchemaRegistryClient:
     return SchemaRegistryClient({"url": url, "timeout": TIMEOUT_SECONDS})
 
 
+def _set_compatibility(registry: SchemaRegistryClient) -> None:
+    try:
+        registry.set_compatibility(level=COMPATIBILITY)
+    except SchemaRegistryError as error:
+        # Another program, or another feed's poll in this one, sets the same rule at the same moment.
+        if error.http_status_code != _CONFLICT:
+            raise
+
+
 @cache
 def register(url: str, topic: Topic) -> int:
     """Register the topic's value schema with BACKWARD compatibility and return its id.
@@ -40,7 +49,7 @@ def register(url: str, topic: Topic) -> int:
     """
     registry = client(url)
     if topic.subject not in registry.get_subjects():
-        registry.set_compatibility(level=COMPATIBILITY)
+        _set_compatibility(registry)
     try:
         return int(registry.register_schema(topic.subject, Schema(loader.text(topic.schema), "AVRO")))
     except SchemaRegistryError as error:
