@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 from google.cloud import bigquery
@@ -165,4 +164,4 @@ def _topic_and_warehouse(settings: Settings, source: Source, fresh: Ledger) -> C
 
 def examples(comparison: Comparison) -> str:
     """Return some record ids of each kind of difference, for a table."""
-    return "; ".join(f"{kind}: {', '.join(islice(ids, EXAMPLES))}" for kind, ids in comparison.examples.items())
+    return "; ".join(f"{kind}: {', '.join(ids)}" for kind, ids in comparison.examples.items())

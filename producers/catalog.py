@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import fnmatch
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -166,6 +167,10 @@ class Source(_Strict):
         fields = loader.document(f"raw/{self.key}")["fields"]
         row = next(field for field in fields if field["name"] == "row")
         return [field["name"] for field in row["type"]["fields"]]
+
+    def ignores(self, name: str) -> bool:
+        """Return whether the published column ``name`` is to be left out."""
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.ignore_columns)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -97,7 +96,7 @@ def stops(source: Source, found: Iterable[Drift]) -> list[Drift]:
 
 def ignored(source: Source, name: str) -> bool:
     """Return whether a published column is no part of the rows."""
-    return name.startswith(":") or any(fnmatch.fnmatchcase(name, pattern) for pattern in source.ignore_columns)
+    return name.startswith(":") or source.ignores(name)
 
 
 def _renamed(

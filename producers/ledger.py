@@ -195,10 +195,9 @@ class Ledger:
     def _decode(self, body: bytes | None, *, prefix: bool = False) -> dict[str, Any]:
         if body is None:
             raise FatalError(f"{self._raw} or a shared topic holds a tombstone, which civicwire never writes there.")
-        identity = schema_id(body)
-        schema = (
-            _prefix(self._registry_url, identity) if prefix else registry.schema_by_id(self._registry_url, identity)
-        )
+        if not prefix:
+            return cast("dict[str, Any]", registry.decode(self._registry_url, body))
+        schema = _prefix(self._registry_url, schema_id(body))
         return cast("dict[str, Any]", fastavro.schemaless_reader(io.BytesIO(body[HEADER.size :]), schema, None))
 
     # --- what is known ------------------------------------------------------------------------------------------

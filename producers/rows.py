@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import json
 import re
@@ -164,7 +163,7 @@ def shaper(source: Source) -> Callable[[Published], Row]:
 
     def is_ignored(name: str) -> bool:
         if name not in ignored:
-            ignored[name] = any(fnmatch.fnmatchcase(name, pattern) for pattern in source.ignore_columns)
+            ignored[name] = source.ignores(name)
         return ignored[name]
 
     def shape(published: Published) -> Row:

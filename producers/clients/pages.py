@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from schemas.errors import RetriableError
@@ -12,19 +13,19 @@ _DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
 _SPACE = " \t\r\n"
 
 
+def _skip(text: str, index: int) -> int:
+    while index < len(text) and text[index] in _SPACE:
+        index += 1
+    return index
+
+
 def split_array(text: str, at: int = 0) -> Iterator[tuple[Any, str]]:
     """Yield each element of the JSON array at ``at`` with its own text, so that a dead letter holds what was sent.
 
     Raises:
         ValueError: there is no JSON array, or it is cut short.
     """
-    end = len(text)
-
-    def skip(index: int) -> int:
-        while index < end and text[index] in _SPACE:
-            index += 1
-        return index
-
+    end, skip = len(text), partial(_skip, text)
     at = skip(at)
     if at >= end or text[at] != "[":
         raise ValueError("no JSON array")
@@ -58,13 +59,7 @@ def elements(text: str, name: str) -> Iterator[tuple[Any, str]]:
 
 def _find(text: str, at: int, name: str, depth: int = 2) -> int | None:
     """Return where the value of ``name`` begins, searching the object at ``at`` and, if need be, objects inside it."""
-    end = len(text)
-
-    def skip(index: int) -> int:
-        while index < end and text[index] in _SPACE:
-            index += 1
-        return index
-
+    end, skip = len(text), partial(_skip, text)
     at = skip(at)
     if at >= end or text[at] != "{":
         return None

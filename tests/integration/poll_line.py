@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import fastavro
 from confluent_kafka.admin import AdminClient
 
 from civicwire.sandbox.client import SandboxClient
@@ -16,7 +14,6 @@ from civicwire.stack import Stack
 from producers import catalog, tail
 from producers.poll import Connections, Poller
 from schemas import registry, topics
-from schemas.wire import HEADER, schema_id
 
 AUSTIN, SAN_DIEGO, NIBRS = "austin_crime_reports", "san_diego_calls", "la_nibrs_offenses"
 CSV_PATH = "police_calls_for_service/pd_calls_for_service_{}_datasd.csv"
@@ -68,14 +65,9 @@ class Line:
     def read(self, topic: str) -> list[dict[str, Any]]:
         if not tail.partitions(self.connections.kafka, [topic]):
             return []
-        records = []
-        for batch in tail.read(self.connections.kafka, [topic], {}, lambda _: None):
-            for message in batch:
-                body = message.value() or b""
-                schema = registry.schema_by_id(self.connections.registry, schema_id(body))
-                record: Any = fastavro.schemaless_reader(io.BytesIO(body[HEADER.size :]), schema, None)
-                records.append(record)
-        return records
+        batches = tail.read(self.connections.kafka, [topic], {}, lambda _: None)
+        url = self.connections.registry
+        return [registry.decode(url, message.value() or b"") for batch in batches for message in batch]
 
     def raw(self, source: str) -> list[dict[str, Any]]:
         return self.read(topics.raw(source).name)
