@@ -16,7 +16,7 @@ sandbox = typer.Typer(no_args_is_help=True, help="A local portal that behaves li
 
 PortalOption = Annotated[str | None, typer.Option("--portal", help="Base URL; default: the running stack's portal.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-FeedArgument = Annotated[str, typer.Argument(help="austin_crime_reports or san_diego_calls.")]
+FeedArgument = Annotated[str, typer.Argument(help="Name of a feed that the portal publishes.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -51,6 +51,31 @@ def serve(
     from civicwire.settings import Settings
 
     run(host, port, state or Settings().home / "portal")
+
+
+@sandbox.command()
+def publish(
+    file: Annotated[Path, typer.Argument(help="YAML file that describes the dataset; docs/add-a-city.md shows one.")],
+    *,
+    rows: Annotated[int, typer.Option(min=0, help="How many made-up rows to fill it with; 0 leaves them.")] = 0,
+    portal: PortalOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish a dataset that a file describes, as a city would: columns, and rows drawn from its examples.
+
+    Exit code 2: the file does not describe a dataset.
+    """
+    from schemas.errors import ConfigError
+
+    try:
+        description = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read ({error}): name a YAML file that describes a dataset.") from error
+    client = _client(portal)
+    published = client.publish(description)
+    if rows:
+        published["rows"] = client.seed(str(published["feed"]), rows)["rows"]
+    _show(published, as_json=as_json)
 
 
 @sandbox.command()

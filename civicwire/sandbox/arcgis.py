@@ -64,6 +64,8 @@ def _layer(store: Store) -> dict[str, Any]:
     return {
         "id": store.state.layer,
         "name": store.feed.title,
+        "description": store.feed.description,
+        "copyrightText": store.feed.licence,
         "objectIdField": OBJECT_ID,
         "maxRecordCount": MAX_RECORD_COUNT,
         "editingInfo": {"lastEditDate": store.state.modified_ms},

@@ -199,6 +199,11 @@ def _day(random: Random, day: date, rows: int, last: date, stamps: tuple[str, Se
     return batch
 
 
+def days(rows: int, until: date) -> tuple[date, date]:  # noqa: ARG001 - part of ``makers.Maker``
+    """Return the first and the last day of the history."""
+    return min(FIRST_DAY, until), until
+
+
 def number(form: str, day: date, i: int, rows: int) -> str:
     """Return the incident number of the day's report ``i`` of ``rows`` in one of the forms seen."""
     in_year = day.timetuple().tm_yday

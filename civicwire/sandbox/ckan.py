@@ -19,6 +19,8 @@ _TYPES = {"number": "numeric"}
 
 def answer(stores: Mapping[str, Store], action: str, query: Mapping[str, str]) -> Reply:
     """Return the answer to one action; ``stores`` are those of CKAN feeds by resource id."""
+    if action == "package_show":
+        return _package(stores, query.get("id") or "")
     store = stores.get(query.get("id") or query.get("resource_id") or "")
     if store is None:
         return _reply(404, False, {"message": "Not found: Resource was not found.", "__type": "Not Found Error"})
@@ -35,10 +37,27 @@ def _reply(status: int, success: bool, content: dict[str, Any]) -> Reply:
     return Reply(status, text.encode(), {"Content-Type": JSON}, compressible=True)
 
 
+def _package(stores: Mapping[str, Store], name: str) -> Reply:
+    """Return the dataset of one resource that every feed is here; its name is the feed's."""
+    store = next((store for store in stores.values() if store.feed.name == name), None)
+    if store is None:
+        return _reply(404, False, {"message": "Not found", "__type": "Not Found Error"})
+    package = {
+        "id": name,
+        "name": name,
+        "title": store.feed.title,
+        "notes": store.feed.description,
+        "license_title": store.feed.licence or None,
+        "resources": [_resource(store)],
+    }
+    return _reply(200, True, package)
+
+
 def _resource(store: Store) -> dict[str, Any]:
     modified = datetime.fromtimestamp(store.state.modified_ms / 1000, UTC).replace(tzinfo=None)
     return {
         "id": store.feed.address,
+        "package_id": store.feed.name,
         "name": store.feed.title,
         "format": "CSV",
         "datastore_active": True,
@@ -55,8 +74,11 @@ def _page(store: Store, query: Mapping[str, str]) -> dict[str, Any]:
         {ROW_NUMBER: n} | {p.column.field: _value(v, p.column.type) for p, v in zip(columns, values, strict=True)}
         for n, *values in store.read(select, (limit, offset))
     ]
-    fields = [{"id": ROW_NUMBER, "type": "int"}]
-    fields += [{"id": p.column.field, "type": _TYPES.get(p.column.type, "text")} for p in columns]
+    fields: list[dict[str, Any]] = [{"id": ROW_NUMBER, "type": "int"}]
+    fields += [
+        {"id": p.column.field, "type": _TYPES.get(p.column.type, "text"), "info": {"notes": p.column.description}}
+        for p in columns
+    ]
     return {
         "resource_id": store.feed.address,
         "fields": fields,

@@ -76,6 +76,10 @@ class SandboxClient:
         """Return ``{"status", "feeds": {name: {rows, version, kind, path}}}``."""
         return self._json("GET", "health")
 
+    def publish(self, description: str) -> dict[str, Any]:
+        """Publish the dataset that YAML text describes (``described.Description``); returns ``{feed, path, rows}``."""
+        return self._json("POST", "feeds", {"description": description})
+
     def seed(
         self, feed: str, rows: int, seed: int = 1, *, until: str | None = None, first: str | None = None
     ) -> dict[str, Any]:

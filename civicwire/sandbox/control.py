@@ -14,17 +14,15 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from civicwire.sandbox import austin, san_diego
+from civicwire.sandbox import described
 from civicwire.sandbox.faults import Fault
-from civicwire.sandbox.makers import MAKERS
+from civicwire.sandbox.makers import Maker
 from civicwire.sandbox.mutations import Mutation, mutate
 from civicwire.sandbox.portal import Portal
 from civicwire.sandbox.store import Row, Store
 from civicwire.sandbox.truth import summary
 from schemas.errors import ConfigError
 
-DAYS = 364
-"""Days before the last one over which rows are spread where nothing else is said."""
 TRUTH_ROWS = 2_000
 """Rows of the truth sent in one go."""
 
@@ -42,6 +40,12 @@ class Seed(_Body):
     seed: int = 1
     first: date | None = Field(default=None, alias="from")
     until: date | None = None
+
+
+class Published(_Body):
+    """A dataset to publish: its description as YAML (``described.Description``)."""
+
+    description: str
 
 
 class Rows(_Body):
@@ -77,24 +81,20 @@ class Token(_Body):
     required: str | None
 
 
-def seed_store(store: Store, wanted: Seed) -> dict[str, Any]:
+def seed_store(store: Store, maker: Maker, wanted: Seed) -> dict[str, Any]:
     """Fill ``store`` anew and return rows and days.
 
     Raises:
         ConfigError: the rows do not fit between the days.
     """
-    last = wanted.until or datetime.now(ZoneInfo(store.feed.zone)).date() - timedelta(days=1)
-    if store.feed.kind == "csv":
-        first = wanted.first or san_diego.first_day(wanted.rows, last)
-    elif store.feed.name == "austin_crime_reports":
-        first = wanted.first or min(austin.FIRST_DAY, last)
-    else:
-        first = wanted.first or last - timedelta(days=DAYS)
-    loaded = store.load(MAKERS[store.feed.name].generate(wanted.rows, wanted.seed, first, last))
+    yesterday = datetime.now(ZoneInfo(store.feed.zone)).date() - timedelta(days=1)
+    first, last = maker.days(wanted.rows, wanted.until or yesterday)
+    first, last = wanted.first or first, wanted.until or last
+    loaded = store.load(maker.generate(wanted.rows, wanted.seed, first, last))
     return {"rows": loaded, "from": first.isoformat(), "until": last.isoformat(), "version": store.state.version}
 
 
-def routes(portal: Portal) -> list[web.RouteDef]:  # noqa: C901 - one small function for each route
+def routes(portal: Portal) -> list[web.RouteDef]:  # noqa: C901, PLR0915 - one small function for each route
     """Return the control routes of ``portal``."""
 
     def store_of(request: web.Request) -> Store:
@@ -115,9 +115,16 @@ def routes(portal: Portal) -> list[web.RouteDef]:  # noqa: C901 - one small func
         }
         return web.json_response({"status": "ok", "feeds": feeds})
 
+    async def publish(request: web.Request) -> web.Response:
+        body = Published.model_validate(await request.json())
+        description = described.read(body.description, "The description")
+        store = await asyncio.to_thread(portal.publish, description, body.description)
+        return web.json_response({"feed": store.feed.name, "path": _path(store), "rows": store.count()})
+
     async def seed(request: web.Request) -> web.Response:
         body = Seed.model_validate(await request.json())
-        return web.json_response(await asyncio.to_thread(seed_store, store_of(request), body))
+        store = store_of(request)
+        return web.json_response(await asyncio.to_thread(seed_store, store, portal.makers[store.feed.name], body))
 
     async def upsert(request: web.Request) -> web.Response:
         body = Rows.model_validate(await request.json())
@@ -136,7 +143,7 @@ def routes(portal: Portal) -> list[web.RouteDef]:  # noqa: C901 - one small func
     async def change(request: web.Request) -> web.Response:
         body = Mutation.model_validate(await request.json())
         store = store_of(request)
-        return web.json_response(await asyncio.to_thread(mutate, store, MAKERS[store.feed.name], body))
+        return web.json_response(await asyncio.to_thread(mutate, store, portal.makers[store.feed.name], body))
 
     async def columns(request: web.Request) -> web.Response:
         body = Columns.model_validate(await request.json())
@@ -201,6 +208,7 @@ def routes(portal: Portal) -> list[web.RouteDef]:  # noqa: C901 - one small func
     feed = "/_sandbox/feeds/{feed}"
     return [
         web.get("/_sandbox/health", health),
+        web.post("/_sandbox/feeds", publish),
         web.post(f"{feed}/seed", seed),
         web.post(f"{feed}/upsert", upsert),
         web.post(f"{feed}/delete", delete),
@@ -240,7 +248,7 @@ def _path(store: Store) -> str:
         case "arcgis":
             return store.feed.address
         case _:
-            return f"/{store.feed.address}"
+            return "/" + (store.feed.address or store.feed.files[max(store.feed.files)]).lstrip("/")
 
 
 def _truth_pages(store: Store) -> Iterator[bytes]:

@@ -1,8 +1,12 @@
-"""The feeds that the sandbox portal publishes: what each looks like from outside, and nothing of how it is read."""
+"""The feeds that the sandbox portal publishes: what each looks like from outside, and nothing of how it is read.
+
+Others are described in files, see ``described``.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 ColumnType = Literal["text", "number", "floating_timestamp", "location", "epoch_ms"]
@@ -26,11 +30,13 @@ class Column:
         name: the title that people see.
         type: the portal's data type. Values are kept as text; Socrata and files publish them so, ArcGIS and CKAN
             publish ``number`` and ``epoch_ms`` as JSON numbers.
+        description: what the portal says of it.
     """
 
     field: str
     name: str
     type: ColumnType = "text"
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,11 @@ class Feed:
         category: column that the truth is counted by.
         area: column that the truth is counted by.
         zone: IANA name of the zone of all local times.
+        description: what the portal says of the dataset.
+        licence: what the portal says of its licence.
+        event_time: how the event column writes a time, as ``described.written`` reads it; empty where rows find their
+            file by the key (San Diego).
+        files: year to path, where each year's file has a path of its own.
     """
 
     name: str
@@ -60,6 +71,10 @@ class Feed:
     category: str
     area: str
     zone: str
+    description: str = ""
+    licence: str = ""
+    event_time: str = ""
+    files: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def identity(self) -> str:
@@ -289,4 +304,4 @@ FEEDS: dict[str, Feed] = {
         AUSTIN, SAN_DIEGO, LA_2010, LA_2020, LA_NIBRS, HATE_FACTS, HATE_PERSONS, LAUS, ACCIDENTS, DENVER_311
     )
 }  # fmt: skip
-"""All feeds by name; another dataset is one more entry here and a maker of rows (``makers``)."""
+"""The feeds with rows of a shape of their own (``makers``), by name; another dataset is a file in ``described/``."""

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
-from civicwire.sandbox.feeds import DENVER_311
 from civicwire.sandbox.reply import FilePart, Reply, http_date, not_modified
 from civicwire.sandbox.soql_sql import quoted
 from civicwire.sandbox.store import Store
+from civicwire.sandbox.times import year_of
 
 ROWS_AT_ONCE = 20_000
 """Rows written to a file in one go."""
@@ -71,13 +74,6 @@ def answer(stored: Stored, headers: Mapping[str, str]) -> Reply:
     return Reply(200, FilePart(Path(stored.path), 0, stored.size), described)
 
 
-def empty_archive(headers: Mapping[str, str]) -> Reply:
-    """Return a year's archive of Denver's 311 contacts without any; a given file takes its place."""
-    body = (",".join(c.field.replace("_", " ") for c in DENVER_311.columns) + "\r\n").encode()
-    described = {"Content-Type": "text/csv", "ETag": '"empty"', "Last-Modified": http_date(0)}
-    return Reply(304, headers=described) if not_modified(headers, '"empty"', 0) else Reply(200, body, described)
-
-
 class GivenFiles:
     """Files that were put, kept in a folder with an index; they hide whatever the portal would generate there."""
 
@@ -125,7 +121,7 @@ class GivenFiles:
 
 
 class YearFiles:
-    """The CSV files of a feed, one for each year of its rows, written anew when the rows have changed."""
+    """The CSV files of a feed, one for each year of its rows or one for all, written anew when rows have changed."""
 
     def __init__(self, store: Store, folder: Path) -> None:
         self._store = store
@@ -135,20 +131,24 @@ class YearFiles:
             leftover.unlink()
         self._written: dict[int, tuple[int, Stored]] = {}
         self._lock = threading.Lock()
-        self._pattern = re.compile(re.escape("/" + store.feed.address).replace(r"\{year\}", r"(\d{4})"))
+        address = "/" + store.feed.address.lstrip("/")
+        self._pattern = re.compile(re.escape(address).replace(r"\{year\}", r"(?P<year>\d{4})"))
+        self._of_path = {"/" + path.lstrip("/"): year for year, path in store.feed.files.items()}
 
     def get(self, path: str) -> Stored | None:
         """Return the file at ``path`` as of now, None when it is none of this feed's or its year has no rows."""
-        match = self._pattern.fullmatch(path)
-        if match is None:
+        if path in self._of_path:
+            year = self._of_path[path]
+        elif (match := self._pattern.fullmatch(path)) is not None:
+            year = int(match.groupdict().get("year", 0))
+        else:
             return None
-        year = int(match.group(1))
         with self._lock:
             state = self._store.state
             version, stored = self._written.get(year, (-1, None))
             if version != state.version or stored is None:
                 target = self._folder / f"{year}.{state.version}.csv"
-                if not self._write(target, year):
+                if not self._write(target, year) and "{year}" in self._store.feed.address:
                     target.unlink()
                     return None
                 before = stored
@@ -163,21 +163,30 @@ class YearFiles:
             return stored
 
     def _write(self, target: Path, year: int) -> int:
-        """Write the year's rows, sorted by number, and return how many there are."""
+        """Write the year's rows (year 0: all) and return how many there are."""
         store = self._store
         columns = store.state.columns
-        chosen = ", ".join(f"coalesce({quoted(p.stored)}, '')" for p in columns)
-        key = quoted(store.feed.key)
-        prefix = f"E{year % 100:02d}"
-        rows = store.read(
-            f'select {chosen} from "rows" where {key} >= ? and {key} < ? order by {key}',  # noqa: S608 - our own identifiers
-            (prefix, prefix + "~"),
-        )
-        header = ",".join(f'"{p.column.field}"' for p in columns)
+        rows = self._rows(year, ", ".join(f"coalesce({quoted(p.stored)}, '')" for p in columns))
+        header = ",".join('"' + p.column.field.replace('"', '""') + '"' for p in columns)
         count = 0
         with target.open("w", encoding="utf-8", newline="") as file:
             file.write((header.upper() if store.state.upper_case_header else header) + "\n")
-            while batch := rows.fetchmany(ROWS_AT_ONCE):
+            while batch := list(itertools.islice(rows, ROWS_AT_ONCE)):
                 file.write("".join(['"' + '","'.join([v.replace('"', '""') for v in row]) + '"\n' for row in batch]))
                 count += len(batch)
         return count
+
+    def _rows(self, year: int, chosen: str) -> Iterator[tuple[str, ...]]:
+        """Yield the year's rows: San Diego's sorted and by number, others by time; the last year has those without."""
+        store, feed = self._store, self._store.feed
+        if not feed.event_time:
+            key, prefix = quoted(feed.key), f"E{year % 100:02d}"
+            yield from store.read(
+                f'select {chosen} from "rows" where {key} >= ? and {key} < ? order by {key}',  # noqa: S608 - our own identifiers
+                (prefix, prefix + "~"),
+            )
+            return
+        zone, last = ZoneInfo(feed.zone), max(feed.files, default=0)
+        for event, *values in store.read(f'select {quoted(feed.event[0])}, {chosen} from "rows" order by n'):  # noqa: S608
+            if year in (0, year_of(event, feed.event_time, zone) or last or datetime.now(zone).year):
+                yield tuple(values)

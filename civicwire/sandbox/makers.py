@@ -15,10 +15,15 @@ from civicwire.sandbox.store import Row, Store, Values, stamp
 from civicwire.sandbox.weights import days_between, spread
 
 Drawn = dict[str, str | None]
+DAYS = 364
+"""Days before the last one over which rows are spread where nothing else is said."""
 
 
 class Maker(Protocol):
     """Makes rows as the portal would have published them."""
+
+    def days(self, rows: int, until: date) -> tuple[date, date]:
+        """Return the first and the last day of ``rows`` rows where nobody says otherwise, none after ``until``."""
 
     def generate(self, count: int, seed: int, first: date, last: date) -> Iterator[list[Values]]:
         """Yield batches of rows for ``Store.load``, exactly ``count`` from ``first`` to ``last``."""
@@ -41,11 +46,24 @@ class Simple:
         feed: the feed.
         draw: returns the values of one row, from a number that no other row has and its local civil time.
         revisable: the column that a revision changes, and its values.
+        end: the last day of a feed that goes no further, such as an archive.
     """
 
     feed: Feed
     draw: Callable[[Random, int, datetime], Drawn]
     revisable: tuple[str, tuple[str, ...]]
+    end: date | None = None
+
+    def days(self, rows: int, until: date) -> tuple[date, date]:  # noqa: ARG002 - part of the protocol
+        """See ``Maker``."""
+        last = min(until, self.end or until)
+        first = last - timedelta(days=DAYS)
+        return (max(first, date(last.year, 1, 1)) if self._one_file_a_year else first), last
+
+    @property
+    def _one_file_a_year(self) -> bool:
+        """Whether a row of another year than the newest would stand in a file that nobody reads any more."""
+        return "{year}" in self.feed.address
 
     def generate(self, count: int, seed: int, first: date, last: date) -> Iterator[list[Values]]:
         """See ``Maker``."""
@@ -63,12 +81,19 @@ class Simple:
 
     def newest(self, random: Random, store: Store, count: int) -> list[Row]:
         """See ``Maker``."""
-        return self._drawn(random, store, datetime.now(ZoneInfo(self.feed.zone)).date(), 0, count)
+        return self._drawn(random, store, self._today(), 0, count)
 
     def late(self, random: Random, store: Store, count: int) -> list[Row]:
         """See ``Maker``."""
-        earlier = datetime.now(ZoneInfo(self.feed.zone)).date() - timedelta(days=random.randrange(30, 300))
+        today = self._today()
+        earlier = today - timedelta(days=random.randrange(30, 300))
+        if self._one_file_a_year:
+            earlier = max(earlier, date(today.year, 1, 1))
         return self._drawn(random, store, earlier, 1_000_000, count)
+
+    def _today(self) -> date:
+        today = datetime.now(ZoneInfo(self.feed.zone)).date()
+        return min(today, self.end or today)
 
     def _drawn(self, random: Random, store: Store, day: date, apart: int, count: int) -> list[Row]:
         start = store.state.next_row + 1 + apart
@@ -329,4 +354,4 @@ MAKERS: dict[str, Maker] = {
         FEEDS["denver_311"], _contact, ("Case_Status", ("Closed - Answer Provided", "Routed to Agency", "Transferred"))
     ),
 }
-"""Who makes the rows of each feed."""
+"""Who makes the rows of each feed that is not described in a file."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import hashlib
 import itertools
 import re
 import socket
@@ -14,8 +15,10 @@ from typing import Any
 
 from aiohttp import web
 
-from civicwire.sandbox import arcgis, ckan, faults, files, socrata
-from civicwire.sandbox.feeds import FEEDS
+from civicwire.sandbox import arcgis, ckan, described, faults, files, socrata
+from civicwire.sandbox.described import Description
+from civicwire.sandbox.feeds import FEEDS, Feed
+from civicwire.sandbox.makers import MAKERS, Maker
 from civicwire.sandbox.reply import FilePart, Reply, accepts_gzip
 from civicwire.sandbox.store import Store
 from schemas.errors import ConfigError
@@ -26,7 +29,6 @@ CHUNK_BYTES = 1 << 20
 """Bytes of a file sent in one go."""
 
 _ACTION = re.compile(r"/api/3/action/(?P<action>\w+)")
-_ARCHIVE = re.compile(r"/sharing/rest/content/items/[0-9a-f]{32}/data")
 _DATASET = re.compile(r"/(resource|api/views)/(?P<id>[a-z0-9]{4}-[a-z0-9]{4})(\.json)?")
 
 
@@ -34,20 +36,59 @@ class Portal:
     """All feeds of one state folder behind one address."""
 
     def __init__(self, state: Path) -> None:
-        state.mkdir(parents=True, exist_ok=True)
-        self.stores = {name: Store(feed, state / f"{name}.sqlite") for name, feed in FEEDS.items()}
+        self._state = state
+        self._published = state / "published"
+        self._published.mkdir(parents=True, exist_ok=True)
+        self.stores: dict[str, Store] = {}
+        self.makers: dict[str, Maker] = dict(MAKERS)
         self.given = files.GivenFiles(state / "files")
         self.faults = faults.Faults()
         self.log: deque[dict[str, Any]] = deque(maxlen=LOGGED_REQUESTS)
         self.app_token: str | None = None
-        self._datasets = {s.feed.address: s for s in self.stores.values() if s.feed.kind == "socrata"}
-        self._resources = {s.feed.address: s for s in self.stores.values() if s.feed.kind == "ckan"}
-        self._services = {s.feed.address: s for s in self.stores.values() if s.feed.kind == "arcgis"}
-        self._year_files = [
-            files.YearFiles(s, state / "written" / n) for n, s in self.stores.items() if s.feed.kind == "csv"
-        ]
+        self._datasets: dict[str, Store] = {}
+        self._resources: dict[str, Store] = {}
+        self._services: dict[str, Store] = {}
+        self._year_files: dict[str, files.YearFiles] = {}
         self._previous: dict[str, web.BaseRequest] = {}
         self._request_ids = itertools.count(1)
+        for feed in FEEDS.values():
+            self._add(feed, state / f"{feed.name}.sqlite")
+        # What was published on command stands in front of what the checkout describes under the same name or address.
+        for description in {**described.load_all(), **described.load_all(self._published)}.values():
+            self._add_described(description)
+
+    def publish(self, description: Description, text: str) -> Store:
+        """Publish the dataset of ``description``, from now on and after a restart, and return its store.
+
+        Rows stay as they are where the dataset was published with the same description before.
+
+        Raises:
+            ConfigError: it is one of the feeds that have their own makers.
+        """
+        store = self._add_described(description)
+        (self._published / f"{description.name}.yaml").write_text(text, encoding="utf-8")
+        return store
+
+    def _add_described(self, description: Description) -> Store:
+        if description.name in FEEDS:
+            raise ConfigError(f"{description.name} is a feed that the portal has anyway: choose another name.")
+        # Another description, another table: its columns may be others.
+        mark = hashlib.sha256(description.model_dump_json().encode()).hexdigest()[:12]
+        self.makers[description.name] = description.maker()
+        return self._add(description.feed(), self._state / f"{description.name}.{mark}.sqlite")
+
+    def _add(self, feed: Feed, path: Path) -> Store:
+        store = self.stores[feed.name] = Store(feed, path)
+        match feed.kind:
+            case "socrata":
+                self._datasets[feed.address] = store
+            case "ckan":
+                self._resources[feed.address] = store
+            case "arcgis":
+                self._services[feed.address] = store
+            case "csv":
+                self._year_files[feed.name] = files.YearFiles(store, self._state / "written" / feed.name)
+        return store
 
     def find(self, request: web.BaseRequest) -> Reply:
         """Return the answer to ``request`` when nothing goes wrong. Blocks on SQLite: call it in a thread."""
@@ -67,9 +108,7 @@ class Portal:
         return self._file(path, request)
 
     def _file(self, path: str, request: web.BaseRequest) -> Reply:
-        if _ARCHIVE.fullmatch(path):
-            return files.empty_archive(request.headers)
-        for year_files in self._year_files:
+        for year_files in [*self._year_files.values()]:
             written = year_files.get(path)
             if written is not None:
                 return files.answer(written, request.headers)

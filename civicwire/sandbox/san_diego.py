@@ -107,6 +107,11 @@ def first_day(count: int, last: date) -> date:
     return max(date(last.year, 1, 1), last - timedelta(days=max(0, -(-count // CALLS_A_DAY) - 1)))
 
 
+def days(rows: int, until: date) -> tuple[date, date]:
+    """Return the first and the last day of ``rows`` calls."""
+    return first_day(rows, until), until
+
+
 def generate(count: int, seed: int, first: date, last: date) -> Iterator[list[Values]]:
     """Yield batches of rows for ``Store.load``: exactly ``count`` calls from ``first`` to ``last``, by day.
 

@@ -108,6 +108,7 @@ def metadata(store: Store) -> Reply:
             "name": p.column.name,
             "dataTypeName": {"floating_timestamp": "calendar_date"}.get(p.column.type, p.column.type),
             "fieldName": p.column.field,
+            "description": p.column.description,
             "position": i,
             "renderTypeName": {"floating_timestamp": "calendar_date"}.get(p.column.type, p.column.type),
         }
@@ -117,6 +118,7 @@ def metadata(store: Store) -> Reply:
     body = {
         "id": store.feed.address,
         "name": store.feed.title,
+        "description": store.feed.description,
         "assetType": "dataset",
         "createdAt": FIRST_PUBLISHED,
         "publicationDate": FIRST_PUBLISHED,
@@ -127,6 +129,8 @@ def metadata(store: Store) -> Reply:
         "rowIdentifier": key["fieldName"] if key else None,
         "columns": columns,
     }
+    if store.feed.licence:
+        body["license"] = {"name": store.feed.licence}
     headers = {"Content-Type": JSON, "Last-Modified": http_date(state.rows_updated_at)}
     return Reply(200, _json(body), headers, compressible=True)
 
