@@ -109,8 +109,11 @@ class Portal:
         headers: Mapping[str, str] | None = None,
         *,
         missing_ok: bool = False,
+        first_bytes: int | None = None,
     ) -> Answer:
         """Return the answer to one GET, retried where the fault may pass; with ``missing_ok`` a 404 is an answer too.
+
+        With ``first_bytes`` no more than that is read of the body, whether the portal knows ranges or not.
 
         Raises:
             RetriableError: the portal kept failing, cut the body short, or answered with a page for people.
@@ -120,7 +123,7 @@ class Portal:
             with self._follow(path, params, headers) as response:
                 if not (missing_ok and response.status_code == NOT_FOUND):
                     self._refuse(response, path)
-                return self._read(response, path)
+                return self._read(response, path, first_bytes)
         except requests.exceptions.RetryError as error:
             self.cost.requests += 1 + RETRIES
             raise RetriableError(
@@ -196,11 +199,17 @@ class Portal:
             f"{self._key}: {path} answered {status}: {said!r}. Check the dataset's id and whether it is still public."
         )
 
-    def _read(self, response: requests.Response, path: str) -> Answer:
+    def _read(self, response: requests.Response, path: str, first_bytes: int | None) -> Answer:
         body = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115 - the caller reads it
         digest = hashlib.sha256()
         size = 0
         for chunk in response.iter_content(CHUNK_BYTES):
+            if first_bytes is not None and size + len(chunk) >= first_bytes:
+                chunk = chunk[: first_bytes - size]  # noqa: PLW2901 - the rest is not wanted
+                size = first_bytes
+                digest.update(chunk)
+                body.write(chunk)
+                break
             size += len(chunk)
             if size > self._limit:
                 raise FatalError(

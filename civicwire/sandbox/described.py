@@ -28,6 +28,11 @@ ABSENT = 0.3
 """Share of rows that lack a time which is sometimes blank."""
 
 
+def can_be_published(name: str) -> bool:
+    """Return whether a column may have this name: ``n`` and what starts with a colon are the portal's own."""
+    return bool(name) and name.lower() != "n" and not name.startswith(":") and "\0" not in name
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -68,6 +73,8 @@ class Description(_Strict):
         names = [column.name for column in self.columns]
         if len({name.lower() for name in names}) != len(names):
             raise ValueError("two columns have one name: rename one")
+        if unfit := [name for name in names if not can_be_published(name)]:
+            raise ValueError(f"the portal has columns like {unfit} of its own: rename them")
         for name in (*self.unique, self.event, self.category, self.area, self.revise):
             if name not in names:
                 raise ValueError(f"{name!r} is none of the columns: add it there or correct it")

@@ -102,8 +102,8 @@ def _table(folder: Path, topic: topics.Topic, rows: list[dict[str, Any]] | None 
         (folder / name).mkdir(parents=True)
         with (folder / name / "rows.json").open("w", encoding="utf-8") as lines:
             for offset, row in enumerate(rows):
-                at = f"{row['observed_at']:%Y-%m-%dT%H:%M:%S}"
-                lines.write(json.dumps({**row, "observed_at": at, "partition": 1, "offset": offset}) + "\n")
+                times = {name: f"{at:%Y-%m-%dT%H:%M:%S}" for name, at in row.items() if isinstance(at, datetime)}
+                lines.write(json.dumps({**row, **times, "partition": 1, "offset": offset}) + "\n")
     return tables.create(
         name,
         columns,

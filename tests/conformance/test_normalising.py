@@ -1,0 +1,74 @@
+"""What any feed's SQL must pass: no row vanishes, and no row, however hostile, fails the job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from feed_under_test import ENDS
+
+from producers import catalog
+from stream_jobs.vocabulary import CATEGORIES, STATUSES
+
+USABLE = 0.5
+"""Share of the rows from the portal that must become something: a draft that reads no time at all is of no use."""
+TOPICS = ("incidents", "indicators", "dead_letters")
+
+
+@pytest.fixture
+def run(key: str, normalised: Any) -> Any:
+    """The feed's events and what became of them."""
+    assert normalised[key].failure == "", f"stream_jobs/normalize/{key}.sql fails the job"
+    return normalised[key]
+
+
+def outcomes(run: Any, *, hostile: bool) -> Iterator[tuple[dict[str, Any], dict[str, list[dict[str, Any]]]]]:
+    """Each event with the records that came of it, by topic."""
+    start = len(run.genuine) if hostile else 0
+    for number, event in enumerate(run.hostile if hostile else run.genuine, start=start):
+        yield event, {topic: run.of(topic, number) if topic in run.records else [] for topic in TOPICS}
+
+
+def test_every_row_of_the_portal_becomes_an_incident_an_indicator_or_a_dead_letter(run: Any):
+    usable = 0
+    for event, made in outcomes(run, hostile=False):
+        assert any(made.values()), event
+        usable += not made["dead_letters"]
+    assert usable >= USABLE * len(run.genuine), "most rows of the portal are dead letters"
+
+
+@pytest.mark.parametrize("hostile", [False, True], ids=["rows of the portal", "hostile rows"])
+def test_incidents_speak_the_words_of_the_model(key: str, run: Any, hostile: bool):
+    source = catalog.find(key)
+    for event, made in outcomes(run, hostile=hostile):
+        for incident in made["incidents"]:
+            assert incident["incident_id"] == f"{key}:{event['record_id']}"
+            assert (incident["kind"], incident["time_zone"]) == (source.kind, source.time_zone)
+            assert incident["category"] in CATEGORIES, event
+            assert incident["status"] in STATUSES, event
+            flags = incident["quality_flags"].split(",")
+            assert flags == sorted(set(flags)), event
+            withdrawn = incident["op"] == "withdraw"
+            assert withdrawn == (incident["occurred_local"] is None) == (incident["occurred_at"] is None), event
+            assert incident["deleted"] == (withdrawn or event["op"] == "delete"), event
+
+
+def test_no_hostile_row_vanishes(run: Any):
+    assert len(run.hostile) > 100
+    for event, made in outcomes(run, hostile=True):
+        if event["op"] not in ENDS:
+            assert any(made.values()), event
+
+
+def test_a_hostile_revision_of_an_incident_withdraws_it(key: str, run: Any):
+    refused = [
+        (event, made["incidents"])
+        for event, made in outcomes(run, hostile=True)
+        if made["dead_letters"] and event["revision"] > 1
+    ]
+    assert refused
+    # An indicator's month is part of its identity, so a bad row never had a good revision to withdraw.
+    expected = [] if catalog.find(key).kind == "indicator" else ["withdraw"]
+    for event, incidents in refused:
+        assert [incident["op"] for incident in incidents] == expected, event
