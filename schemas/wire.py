@@ -9,6 +9,7 @@ from typing import Any
 
 import fastavro
 
+from schemas import encoding
 from schemas.errors import RecordError
 
 HEADER = struct.Struct(">bI")
@@ -18,6 +19,13 @@ MAGIC = 0
 def encoder(schema_id: int, schema: Any) -> Callable[[dict[str, Any]], bytes]:
     """Return a function that encodes one record of the parsed ``schema`` behind the header of ``schema_id``."""
     header = HEADER.pack(MAGIC, schema_id)
+    try:
+        return encoding.writer(schema, header)
+    except encoding.UnsupportedSchemaError:
+        return _by_fastavro(header, schema)
+
+
+def _by_fastavro(header: bytes, schema: Any) -> Callable[[dict[str, Any]], bytes]:
     write = fastavro.schemaless_writer
 
     def encode(record: dict[str, Any]) -> bytes:
