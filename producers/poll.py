@@ -26,7 +26,7 @@ from producers.clients import Asked, Client, Scan, client
 from producers.http import Portal
 from producers.ledger import ENDS, Gone, Ledger
 from producers.publisher import Outgoing, Publisher
-from producers.rows import Dead, Row, dead_letter, event_time_reader, numbered, shaper
+from producers.rows import Dead, Row, Shaper, dead_letter, event_time_reader, numbered
 from schemas import kafka_topics, loader, registry, topics
 from schemas.errors import CivicwireError, FatalError, RecordError
 from schemas.wire import encoder
@@ -40,6 +40,8 @@ RENAME_SAMPLE = 200
 SHRINK_MATTERS = 100
 """Fewer rows than this may vanish whatever their share: small feeds lose half their rows honestly."""
 
+Change = tuple[str, str, int, bool, bytes]
+"""Record id, op, revision, late, encoded event."""
 Step = Callable[[str], None]
 """Called with the name of each step that is done; shows progress, and lets a test stop the process right there."""
 
@@ -133,7 +135,7 @@ class Poller:
             topic.name: encoder(registry.register(connections.registry, topic), loader.parsed(topic.schema))
             for topic in (self._raw, topics.CURSORS, topics.POLLS, topics.DRIFT, topics.DEAD_LETTERS)
         }
-        self._shape = shaper(source)
+        self._shape = Shaper(source)
         self._publisher: Publisher | None = None
         self._ledger = Ledger(connections.ledgers, source, connections.kafka, connections.registry)
 
@@ -228,6 +230,7 @@ class _Attempt:
         self._started = started
         self._tally = _Tally()
         self._position: dict[str, str] = {}
+        self._any_changes = False
 
     def run(self, *, accept_shrink: bool, publish: bool = True, whole: bool = False) -> dict[str, Any]:
         self._publish = publish
@@ -301,8 +304,8 @@ class _Attempt:
             return "still_dead"
         if not self._source.key_columns:
             row = numbered(row, scope, self._ledger.occurrences([row.record_id])[0])
-        (known,) = self._ledger.look_up([(row.record_id, row.content_hash)], scope)
-        if known is not None or self._ledger.pending():
+        ((known, *_),) = self._ledger.look_up([row.record_id])
+        if known is not None or self._ledger.pending([row.record_id]):
             return "superseded"
         event = self._encode[self._raw.name](self._event(row, "insert", 1, scope, late=False))
         self._ledger.put_changes([(row.record_id, "insert", 1, False, event)])
@@ -354,29 +357,38 @@ class _Attempt:
         self._ledger.put_dead(dead.dead_id, self._encode[topics.DEAD_LETTERS.name](letter))
 
     def _diff(self, rows: list[Row], scope: str, newest_before: str | None) -> None:
-        known = self._ledger.look_up([(row.record_id, row.content_hash) for row in rows], scope)
         encode = self._encode[self._raw.name]
-        pending = self._ledger.pending()
-        changes: dict[str, tuple[str, str, int, bool, bytes]] = {}
-        for row, old in zip(rows, known, strict=True):
-            self._tally.extras.update(row.extras)
-            self._note_newest(row.event_time)
-            # The same identity twice in one poll: the later reading counts, the earlier one is a repeat.
-            if changes.pop(row.record_id, None) is not None:
-                self._tally.unchanged += 1
-            elif row.record_id in pending:
-                pending.discard(row.record_id)
-                self._ledger.drop_change(row.record_id)
-                self._tally.unchanged += 1
-            if old is not None and old.live and old.content_hash == row.content_hash:
-                self._tally.unchanged += 1
+        identities = [row.record_id for row in rows]
+        pending = self._ledger.pending(identities) if self._any_changes else set()
+        changes: dict[str, Change] = {}
+        unchanged = 0
+        columns = None
+        for row, (digest, revision, live, _) in zip(rows, self._ledger.look_up(identities), strict=True):
+            if row.columns is not columns:
+                columns = row.columns
+                self._tally.extras.update(name for name, _ in columns.extras)
+            if pending or changes:
+                # The same identity twice in one poll: the later reading counts, the earlier one is a repeat.
+                if changes.pop(row.record_id, None) is not None:
+                    unchanged += 1
+                elif row.record_id in pending:
+                    pending.discard(row.record_id)
+                    self._ledger.drop_change(row.record_id)
+                    unchanged += 1
+            if digest == row.digest and live:
+                unchanged += 1
                 continue
-            op = "insert" if old is None else "revise" if old.live else "reappear"
-            late = op == "insert" and bool(newest_before and row.event_time and row.event_time < newest_before)
-            revision = 1 if old is None else old.revision + 1
-            event = encode(self._event(row, op, revision, scope, late=late))
-            changes[row.record_id] = (row.record_id, op, revision, late, event)
-        self._ledger.put_changes(list(changes.values()))
+            event_time = row.event_time
+            self._note_newest(event_time)
+            op = "insert" if digest is None else "revise" if live else "reappear"
+            late = op == "insert" and bool(newest_before and event_time and event_time < newest_before)
+            next_revision = 1 if digest is None else revision + 1
+            event = encode(self._event(row, op, next_revision, scope, late=late))
+            changes[row.record_id] = (row.record_id, op, next_revision, late, event)
+        self._tally.unchanged += unchanged
+        if changes:
+            self._any_changes = True
+            self._ledger.put_changes(list(changes.values()))
 
     def _event(self, row: Row, op: str, revision: int, scope: str, *, late: bool) -> dict[str, Any]:
         return {
@@ -385,7 +397,7 @@ class _Attempt:
             "op": op,
             "content_hash": row.content_hash,
             "observed_at": self._started,
-            "source_updated_at": row.updated_at,
+            "source_updated_at": row.published.updated_at,
             "late": late,
             "poll_id": self._poll_id,
             "scope": scope,
@@ -433,9 +445,7 @@ class _Attempt:
                 f"{self._source.shrink_limit:.0%}. If the portal really dropped them, poll with --accept-shrink."
             )
 
-    def _next(
-        self, row: Gone, op: str, last: dict[str, Any], encode: Callable[[dict[str, Any]], bytes]
-    ) -> tuple[str, str, int, bool, bytes]:
+    def _next(self, row: Gone, op: str, last: dict[str, Any], encode: Callable[[dict[str, Any]], bytes]) -> Change:
         event = {
             **last,
             "revision": row.revision + 1,

@@ -43,7 +43,7 @@ def write_long(value: int) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _write_millis(value: datetime | int) -> bytes:
-    """Return an instant as milliseconds since 1970 in UTC; all events of a poll share theirs, so they are remembered."""
+    """Return an instant as milliseconds since 1970 in UTC; the events of a poll share theirs, so it is remembered."""
     return write_long((value - _EPOCH) // _MILLISECOND if isinstance(value, datetime) else value)
 
 

@@ -207,7 +207,7 @@ class CsvFileClient:
         if self._since is None or isinstance(row, Dead):
             return True
         event_time = row.values.get(self._source.event_time)
-        return event_time is None or event_time >= self._since
+        return not event_time or event_time >= self._since
 
     def _page(self, lines: list[bytes], columns: list[str]) -> list[Published | Dead]:
         try:
@@ -242,4 +242,4 @@ class CsvFileClient:
 
     @staticmethod
     def _row(record: list[str], line: bytes, columns: list[str]) -> Published:
-        return Published({name: value or None for name, value in zip(columns, record, strict=True)}, line)
+        return Published(dict(zip(columns, record, strict=True)), line)

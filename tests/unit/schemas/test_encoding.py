@@ -19,35 +19,27 @@ LONG = st.integers(-(2**63), 2**63 - 1)
 INSTANT = st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - bounds
 
 
+SIMPLE: dict[tuple[str, str | None], st.SearchStrategy[Any]] = {
+    ("null", None): st.none(),
+    ("string", None): TEXT,
+    ("bytes", None): st.binary(max_size=80),
+    ("boolean", None): st.booleans(),
+    ("double", None): st.floats(allow_nan=False),
+    ("int", None): st.integers(-(2**31), 2**31 - 1),
+    ("int", "date"): st.dates(date(1800, 1, 1), date(2200, 1, 1)),
+    ("long", None): LONG,
+    ("long", "timestamp-millis"): st.one_of(INSTANT, st.integers(-(2**41), 2**42)),
+}
+
+
 def values(schema: Any) -> st.SearchStrategy[Any]:
     if isinstance(schema, list):
         return st.one_of(*(values(branch) for branch in schema))
-    kind = schema["type"] if isinstance(schema, dict) else schema
-    match kind, schema.get("logicalType") if isinstance(schema, dict) else None:
-        case "null", _:
-            return st.none()
-        case "string", _:
-            return TEXT
-        case "bytes", _:
-            return st.binary(max_size=80)
-        case "boolean", _:
-            return st.booleans()
-        case "double", _:
-            return st.floats(allow_nan=False)
-        case "int", "date":
-            return st.dates(date(1800, 1, 1), date(2200, 1, 1))
-        case "int", _:
-            return st.integers(-(2**31), 2**31 - 1)
-        case "long", "timestamp-millis":
-            return st.one_of(INSTANT, st.integers(-(2**41), 2**42))
-        case "long", _:
-            return LONG
-        case "map", _:
-            return st.dictionaries(TEXT, values(schema["values"]), max_size=3)
-        case "record", _:
-            return records(schema)
-        case _:
-            raise AssertionError(schema)
+    if isinstance(schema, str):
+        return SIMPLE[schema, None]
+    if schema["type"] == "map":
+        return st.dictionaries(TEXT, values(schema["values"]), max_size=3)
+    return records(schema) if schema["type"] == "record" else SIMPLE[schema["type"], schema.get("logicalType")]
 
 
 def records(schema: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -73,7 +65,9 @@ def test_every_schema_is_written_as_fastavro_writes_it(name: str, data: st.DataO
 
 @pytest.mark.parametrize("value", [0, -1, 63, 64, -64, -65, 8191, 8192, 2**31, 2**63 - 1, -(2**63)])
 def test_longs_of_every_width_are_zigzag(value: int):
-    assert encoding.write_long(value) == by_fastavro({"type": "record", "name": "r", "fields": LONG_FIELD}, {"n": value})
+    assert encoding.write_long(value) == by_fastavro(
+        {"type": "record", "name": "r", "fields": LONG_FIELD}, {"n": value}
+    )
 
 
 LONG_FIELD = [{"name": "n", "type": "long"}]
