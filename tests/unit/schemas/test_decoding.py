@@ -36,7 +36,8 @@ def test_the_head_of_every_feeds_events_is_read(
     name: str, record_id: str, revision: int, rest: dict[str, Any], scope: str
 ):
     event: dict[str, Any] = {"record_id": record_id, "revision": revision, "op": "revise", "content_hash": "ab" * 16}
-    event |= {"observed_at": 5, **rest, "poll_id": "p" * 90, "scope": scope}
+    event |= {"observed_at": 5, "source_updated_at": rest["source_updated_at"], "late": rest["late"]}
+    event |= {"poll_id": "p" * 90, "scope": scope}
     out = io.BytesIO(b"head ")
     out.seek(5)
     fastavro.schemaless_writer(out, loader.parsed(name), {**event, "row": {}, "extras": {}})
