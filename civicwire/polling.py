@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from civicwire.settings import Settings
@@ -40,3 +41,11 @@ def last_receipts(settings: Settings) -> dict[str, list[dict[str, Any]]]:
             receipt: Any = registry.decode(reach.registry, body)
             receipts.setdefault(receipt["source"], []).append(receipt)
     return receipts
+
+
+def collect_garbage_seldom() -> None:
+    """Let Python look for cycles less often: a page is tens of thousands of objects without one, looked at in vain.
+
+    This is a setting of the process, so it is for the commands that poll.
+    """
+    gc.set_threshold(200_000, 50, 50)

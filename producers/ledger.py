@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -42,7 +42,6 @@ SPARSE_FACTOR = 4
 LAYOUT = 2
 """Version of the tables; a file of another one is emptied and restored from the topics."""
 CACHE_KIB = 65_536
-
 KEPT = ("records", "numbers", "positions", "cursor", "dead")
 _TABLES = """
 create table if not exists records (
@@ -59,7 +58,7 @@ create table if not exists dead (dead_id text primary key) without rowid;
 """
 _TEMPORARY = """
 create temp table changes (
-  record_id text primary key, op text not null, revision integer not null, late integer not null, event blob not null
+  record_id text not null, op text not null, revision integer not null, late integer not null, event blob not null
 );
 create temp table equal_rows (content_hash text primary key, rows integer not null) without rowid;
 create temp table dead_seen (dead_id text primary key, event blob not null);
@@ -109,11 +108,12 @@ class Ledger:
         # The file is a cache of the topics: losing its last seconds in a power cut costs a read, so no fsync.
         self._database.executescript(
             "pragma journal_mode = wal; pragma synchronous = off; pragma temp_store = file;"
-            f"pragma cache_size = -{CACHE_KIB};"
+            f"pragma cache_size = -{CACHE_KIB}; pragma temp.cache_size = -{CACHE_KIB};"
         )
         self._lay_out()
         self._database.executescript(_TEMPORARY)
         self._met = bytearray()
+        self._changed: set[int] = set()
 
     def _lay_out(self) -> None:
         (layout,) = self._database.execute("pragma user_version").fetchone()
@@ -149,6 +149,10 @@ class Ledger:
                 [(topic, part, at, identities[topic]) for (topic, part), at in ends.items()],
             )
         return applied
+
+    def last_raw_offsets(self) -> tail.Offsets:
+        """Return the offset of the last record of each partition of the raw topic, committed or not."""
+        return tail.last_offsets(self._bootstrap_servers, self._raw)
 
     def restore_past(self, written: Mapping[tuple[str, int], int]) -> None:
         """Restore until what a transaction has just written to the ledger's topics is in.
@@ -289,6 +293,8 @@ class Ledger:
         """Forget what an earlier poll of this process left."""
         for table in ("changes", "equal_rows", "dead_seen"):
             self._database.execute(f"delete from {table}")  # noqa: S608 - names from the line above
+        self._changed = set()
+        self._database.execute("drop index if exists temp.changes_by_id")
         self._renumber()
         self._met = bytearray(self._last_number() + 1)
 
@@ -323,16 +329,24 @@ class Ledger:
 
     def pending(self, record_ids: list[str]) -> set[str]:
         """Return those of the identities that this poll has a change of already."""
+        maybe = [one for one in record_ids if hash(one) in self._changed]
+        if not maybe:
+            return set()
+        # An index on every change would cost more than all else that is done with it, and a portal that gives an
+        # identity twice is rare.
+        self._database.execute("create index if not exists temp.changes_by_id on changes (record_id)")
         found = self._database.execute(
-            "select record_id from json_each(?) as page join changes on record_id = page.value",
-            (json.dumps(record_ids),),
+            "select record_id from json_each(?) as page join changes on record_id = page.value", (json.dumps(maybe),)
         )
         return {record_id for (record_id,) in found}
 
-    def put_changes(self, changes: list[tuple[str, str, int, bool, bytes]]) -> None:
-        """Keep ``(record_id, op, revision, late, encoded event)`` until the poll is published; a later one wins."""
+    def put_changes(self, changes: Collection[tuple[str, str, int, bool, bytes]]) -> None:
+        """Keep ``(record_id, op, revision, late, encoded event)`` until the poll is published; none may be pending."""
+        if not changes:
+            return
+        self._changed.update([hash(change[0]) for change in changes])
         with self._together():
-            self._database.executemany("insert or replace into changes values (?, ?, ?, ?, ?)", changes)
+            self._database.executemany("insert into changes values (?, ?, ?, ?, ?)", changes)
 
     def drop_change(self, record_id: str) -> None:
         """Take back the change of ``record_id``: a later reading equals what is known."""

@@ -25,11 +25,11 @@ from producers.catalog import Source
 from producers.clients import Asked, Client, Scan, client
 from producers.http import Portal
 from producers.ledger import ENDS, Gone, Ledger
-from producers.publisher import Outgoing, Publisher
+from producers.publisher import Outgoing, Publisher, Written
 from producers.rows import Dead, Row, Shaper, dead_letter, event_time_reader, numbered
 from schemas import kafka_topics, loader, registry, topics
 from schemas.errors import CivicwireError, FatalError, RecordError
-from schemas.wire import encoder
+from schemas.wire import cells_encoder, encoder
 
 FUTURE = timedelta(days=2)
 """An event time further ahead than this is a typing error and must not make every later row look late."""
@@ -40,6 +40,11 @@ RENAME_SAMPLE = 200
 SHRINK_MATTERS = 100
 """Fewer rows than this may vanish whatever their share: small feeds lose half their rows honestly."""
 
+RAW_FIELDS = (
+    "record_id", "revision", "op", "content_hash", "observed_at", "source_updated_at", "late", "poll_id", "scope",
+    "row", "extras",
+)  # fmt: skip
+"""The fields of every feed's raw events, in their order."""
 Change = tuple[str, str, int, bool, bytes]
 """Record id, op, revision, late, encoded event."""
 Step = Callable[[str], None]
@@ -135,6 +140,9 @@ class Poller:
             topic.name: encoder(registry.register(connections.registry, topic), loader.parsed(topic.schema))
             for topic in (self._raw, topics.CURSORS, topics.POLLS, topics.DRIFT, topics.DEAD_LETTERS)
         }
+        self._encode_event = cells_encoder(
+            registry.register(connections.registry, self._raw), loader.parsed(self._raw.schema), RAW_FIELDS, "row"
+        )
         self._shape = Shaper(source)
         self._publisher: Publisher | None = None
         self._ledger = Ledger(connections.ledgers, source, connections.kafka, connections.registry)
@@ -219,6 +227,7 @@ class _Attempt:
         self._ledger = poller._ledger  # noqa: SLF001
         self._publisher = poller.publisher
         self._encode = poller._encode  # noqa: SLF001
+        self._encode_event = poller._encode_event  # noqa: SLF001
         self._shape = poller._shape  # noqa: SLF001
         self._step = poller._step  # noqa: SLF001
         self._raw = poller._raw  # noqa: SLF001
@@ -230,7 +239,6 @@ class _Attempt:
         self._started = started
         self._tally = _Tally()
         self._position: dict[str, str] = {}
-        self._any_changes = False
 
     def run(self, *, accept_shrink: bool, publish: bool = True, whole: bool = False) -> dict[str, Any]:
         self._publish = publish
@@ -307,7 +315,7 @@ class _Attempt:
         ((known, *_),) = self._ledger.look_up([row.record_id])
         if known is not None or self._ledger.pending([row.record_id]):
             return "superseded"
-        event = self._encode[self._raw.name](self._event(row, "insert", 1, scope, late=False))
+        event = self._event(row, "insert", 1, scope, late=False)
         self._ledger.put_changes([(row.record_id, "insert", 1, False, event)])
         return "published"
 
@@ -357,16 +365,15 @@ class _Attempt:
         self._ledger.put_dead(dead.dead_id, self._encode[topics.DEAD_LETTERS.name](letter))
 
     def _diff(self, rows: list[Row], scope: str, newest_before: str | None) -> None:
-        encode = self._encode[self._raw.name]
         identities = [row.record_id for row in rows]
-        pending = self._ledger.pending(identities) if self._any_changes else set()
+        pending = self._ledger.pending(identities)
         changes: dict[str, Change] = {}
         unchanged = 0
         columns = None
         for row, (digest, revision, live, _) in zip(rows, self._ledger.look_up(identities), strict=True):
             if row.columns is not columns:
                 columns = row.columns
-                self._tally.extras.update(name for name, _ in columns.extras)
+                self._tally.extras.update(columns.extras.columns)
             if pending or changes:
                 # The same identity twice in one poll: the later reading counts, the earlier one is a repeat.
                 if changes.pop(row.record_id, None) is not None:
@@ -383,27 +390,27 @@ class _Attempt:
             op = "insert" if digest is None else "revise" if live else "reappear"
             late = op == "insert" and bool(newest_before and event_time and event_time < newest_before)
             next_revision = 1 if digest is None else revision + 1
-            event = encode(self._event(row, op, next_revision, scope, late=late))
+            event = self._event(row, op, next_revision, scope, late=late)
             changes[row.record_id] = (row.record_id, op, next_revision, late, event)
         self._tally.unchanged += unchanged
-        if changes:
-            self._any_changes = True
-            self._ledger.put_changes(list(changes.values()))
+        self._ledger.put_changes(changes.values())
 
-    def _event(self, row: Row, op: str, revision: int, scope: str, *, late: bool) -> dict[str, Any]:
-        return {
-            "record_id": row.record_id,
-            "revision": revision,
-            "op": op,
-            "content_hash": row.content_hash,
-            "observed_at": self._started,
-            "source_updated_at": row.published.updated_at,
-            "late": late,
-            "poll_id": self._poll_id,
-            "scope": scope,
-            "row": row.known,
-            "extras": row.extras,
-        }
+    def _event(self, row: Row, op: str, revision: int, scope: str, *, late: bool) -> bytes:
+        """Return the encoded raw event; the arguments are ``RAW_FIELDS``."""
+        published = row.published
+        return self._encode_event(
+            row.record_id,
+            revision,
+            op,
+            row.content_hash,
+            self._started,
+            published.updated_at,
+            late,
+            self._poll_id,
+            scope,
+            row.cells,
+            row.extras,
+        )
 
     def _note_newest(self, event_time: str | None) -> None:
         if event_time is None or (self._tally.newest_event and event_time <= self._tally.newest_event):
@@ -506,9 +513,15 @@ class _Attempt:
             )
         if not self._publish:
             return receipt
-        written = self._publisher().publish(self._outgoing(receipt, before, after), lambda: self._step("produced"))
+        ends: Written = {}
+
+        def produced() -> None:
+            self._step("produced")
+            ends.update(self._ledger.last_raw_offsets())
+
+        written = self._publisher().publish(self._outgoing(receipt, before, after), produced, own=self._raw.name)
         self._step("committed")
-        self._ledger.restore_past(written)
+        self._ledger.restore_past({**ends, **written})
         self._step("ledger updated")
         return receipt
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
@@ -23,6 +23,10 @@ _NEEDS_FOLDING = re.compile(rf"[^\S {UNIT_SEPARATOR}{RECORD_SEPARATOR}]|  |{UNIT
 """Blanks in the canonical content that the identity of a row without a key does not distinguish."""
 
 
+Values = Any
+"""A mapping of published column names to values, or a list of the values where all rows have the same columns."""
+
+
 @dataclass(slots=True)
 class Published:
     """One row as the portal published it.
@@ -30,13 +34,16 @@ class Published:
     Attributes:
         values: published column names to what the portal gave: text, None, or for JSON any value whose numbers are kept
             as text. The portal's own fields, whose names begin with a colon, may be among them and are left out later.
+            A list where all rows have the same columns, which ``names`` then tells.
         given: the bytes that the portal sent for the row, or the function that cuts them out of their page.
         updated_at: the portal's own time of the row's last change in UTC, if it has one.
+        names: the published column names of a list of values.
     """
 
-    values: Mapping[str, Any]
+    values: Values
     given: bytes | Callable[[], bytes]
     updated_at: datetime | None = None
+    names: tuple[str, ...] | None = None
 
     @property
     def original(self) -> bytes:
@@ -70,18 +77,65 @@ class Row:
     @property
     def known(self) -> dict[str, str]:
         """The values of the columns that the schema knows, by their names there, without nulls."""
-        return _texts(self.published.values, self.columns.known)
+        return self.columns.known.texts(self.published.values)
 
     @property
     def extras(self) -> dict[str, str]:
         """The values of the other columns, by their published names, without nulls."""
-        return _texts(self.published.values, self.columns.extras)
+        return self.columns.extras.texts(self.published.values)
 
     @property
     def event_time(self) -> str | None:
         """The event's time as ISO text, None where there is none that can be read."""
-        name = self.columns.event_time
-        return self.columns.read_event_time(as_text(self.published.values[name])) if name is not None else None
+        columns = self.columns
+        return columns.read_event_time(as_text(columns.event_time(self.published.values)))
+
+    @property
+    def cells(self) -> list[str | None]:
+        """The values of the schema's columns in its order, None where the row has none."""
+        return [
+            cell if cell.__class__ is str else as_text(cell) for cell in self.columns.row.cells(self.published.values)
+        ]
+
+
+Place = str | int | None
+"""Where a row's values have a column: its published name, its index in a list, or nowhere."""
+
+
+class Cells:
+    """Some columns of a row: their names in the schema and the quick way to their values."""
+
+    def __init__(self, columns: Sequence[str], places: Sequence[Place]) -> None:
+        self.columns = tuple(columns)
+        self.cells = _getter(tuple(places))
+
+    def texts(self, values: Values) -> dict[str, str]:
+        """Return the row's values of these columns as text, without nulls."""
+        if not self.columns:
+            return {}
+        return {
+            column: value if value.__class__ is str else str(as_text(value))
+            for column, value in zip(self.columns, self.cells(values), strict=True)
+            if value or (value is not None and value != "")
+        }
+
+
+def _getter(places: tuple[Place, ...]) -> Callable[[Values], Sequence[Any]]:
+    """Return the function that gives the values at ``places``, None where there is none."""
+    if len(places) > 1 and None not in places:
+        return itemgetter(*places)
+    if not any(isinstance(place, str) for place in places):
+        present = [(at, place) for at, place in enumerate(places) if place is not None]
+        empty = [None] * len(places)
+
+        def of_list(values: Values) -> Sequence[Any]:
+            found: list[Any] = empty.copy()
+            for at, place in present:
+                found[at] = values[place]
+            return found
+
+        return of_list
+    return lambda values: [values.get(place) for place in places]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,29 +143,26 @@ class Columns:
     """One set of published column names, understood once for all rows that have it.
 
     Attributes:
-        known: pairs of the schema's name and the published one.
-        extras: the same of columns that the schema does not know; both names are equal.
-        prefixes: what stands in front of each value when the content is hashed, in the order of ``cells``.
-        cells: returns the values of a row in the order of their columns' names.
-        keys: the published names of the key columns, None for one that is not there.
-        event_time: the published name of the event's time, None if it is not there.
-        read_event_time: turns that column's text into ISO text.
+        known: the columns that the schema knows and the rows have.
+        extras: the others.
+        row: all columns of the schema, in its order.
+        hashed: known and extras in the order in which the content is hashed.
+        prefixes: what stands in front of each value then.
+        keys: the key columns.
+        event_time: gives the value of the event's time as published.
+        read_event_time: turns its text into ISO text.
         doubled: published names that share their column with another one; the last that has a value counts.
     """
 
-    known: tuple[tuple[str, str], ...]
-    extras: tuple[tuple[str, str], ...]
+    known: Cells
+    extras: Cells
+    row: Cells
+    hashed: Cells
     prefixes: tuple[str, ...]
-    cells: Callable[[Mapping[str, Any]], tuple[Any, ...]]
-    keys: tuple[str | None, ...]
-    event_time: str | None
+    keys: Cells
+    event_time: Callable[[Values], Any]
     read_event_time: Callable[[str | None], str | None]
     doubled: frozenset[str]
-
-
-def _texts(values: Mapping[str, Any], names: Iterable[tuple[str, str]]) -> dict[str, str]:
-    texts = ((column, as_text(values[name])) for column, name in names)
-    return {column: text for column, text in texts if text is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,10 +281,11 @@ class Shaper:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._schema = frozenset(source.columns)
+        self._order = tuple(source.columns)
         self._keys = source.key_columns
         self._read_event_time = event_time_reader(source)
-        self._columns: dict[tuple[str, ...], Columns] = {}
+        self._of_mappings: dict[tuple[str, ...], Columns] = {}
+        self._of_lists: dict[tuple[str, ...], Columns] = {}
 
     def __call__(self, published: Published) -> Row:
         """Return the usable row.
@@ -242,17 +294,23 @@ class Shaper:
             RecordError: it has no identity (``key_missing``), or a text that cannot be stored (``text_invalid``).
         """
         values = published.values
-        names = tuple(values)
-        columns = self._columns.get(names) or self._understand(names)
-        if columns.doubled and any(as_text(values[name]) is None for name in columns.doubled):
-            filled = {name: v for name, v in values.items() if name not in columns.doubled or as_text(v) is not None}
-            return self(replace(published, values=filled))
-        named = [
+        if published.names is None:
+            names = tuple(values)
+            columns = self._of_mappings.get(names) or self._understand(names, names, self._of_mappings)
+        else:
+            names = published.names
+            columns = self._of_lists.get(names) or self._understand(names, range(len(names)), self._of_lists)
+        if columns.doubled:
+            named = dict(zip(names, values, strict=True)) if isinstance(values, list) else values
+            left = {name: v for name, v in named.items() if name not in columns.doubled or as_text(v) is not None}
+            if len(left) < len(named):
+                return self(replace(published, values=left, names=None))
+        named_values = [
             prefix + (value if value.__class__ is str else str(as_text(value)))
-            for prefix, value in zip(columns.prefixes, columns.cells(values), strict=True)
+            for prefix, value in zip(columns.prefixes, columns.hashed.cells(values), strict=True)
             if value or (value is not None and value != "")
         ]
-        canonical = RECORD_SEPARATOR.join(named)
+        canonical = RECORD_SEPARATOR.join(named_values)
         try:
             content = canonical.encode()
         except UnicodeEncodeError as error:
@@ -260,20 +318,21 @@ class Shaper:
         digest = blake2b(content, digest_size=HASH_BYTES).digest()
         if self._keys:
             record_id = self._natural(values, columns)
-            if "\x00" in record_id:
-                raise RecordError("text_invalid", "The row's key holds a NUL character.")
-        elif self._is_plain(canonical, len(named), columns):
+        elif self._is_plain(canonical, len(named_values), columns):
             record_id = digest.hex()
         else:
             record_id = self._hashed(values, columns)
         return Row(record_id, digest, published, columns)
 
-    def _natural(self, values: Mapping[str, Any], columns: Columns) -> str:
-        parts = [(as_text(values[name]) or "").strip() if name is not None else "" for name in columns.keys]
+    def _natural(self, values: Values, columns: Columns) -> str:
+        parts = [(as_text(value) or "").strip() for value in columns.keys.cells(values)]
         if not all(parts):
             missing = ", ".join(column for column, part in zip(self._keys, parts, strict=True) if not part)
             raise RecordError("key_missing", f"The row has no value in {missing}, so it has no identity.")
-        return "|".join(parts)
+        record_id = parts[0] if len(parts) == 1 else "|".join(parts)
+        if "\x00" in record_id:
+            raise RecordError("text_invalid", "The row's key holds a NUL character.")
+        return record_id
 
     @staticmethod
     def _is_plain(canonical: str, values: int, columns: Columns) -> bool:
@@ -283,43 +342,47 @@ class Shaper:
         """
         return (
             bool(values)
-            and not columns.extras
+            and not columns.extras.columns
             and canonical.count(UNIT_SEPARATOR) == values
             and canonical.count(RECORD_SEPARATOR) == values - 1
             and _NEEDS_FOLDING.search(canonical) is None
         )
 
     @staticmethod
-    def _hashed(values: Mapping[str, Any], columns: Columns) -> str:
-        known = _texts(values, columns.known)
+    def _hashed(values: Values, columns: Columns) -> str:
+        known = columns.known.texts(values)
         if not known:
             raise RecordError("key_missing", "The row has no value in any known column, so it has no identity.")
         return identity_hash(known)
 
-    def _understand(self, names: tuple[str, ...]) -> Columns:
+    def _understand(
+        self, names: tuple[str, ...], places: Sequence[Place], seen: dict[tuple[str, ...], Columns]
+    ) -> Columns:
         renames, keep = self._source.renames, self._source.drift != "freeze"
-        known: dict[str, str] = {}
-        extras: list[str] = []
+        known: dict[str, Place] = {}
+        extras: dict[str, Place] = {}
+        published: dict[str, str] = {}
         doubled: set[str] = set()
-        for name in names:
-            if (column := renames.get(name, name)) in self._schema:
-                doubled.update({name, known[column]} if column in known else ())
-                known[column] = name
+        for name, place in zip(names, places, strict=True):
+            if (column := renames.get(name, name)) in self._order:
+                doubled.update({name, published[column]} if column in published else ())
+                known[column], published[column] = place, name
             elif keep and not is_system(name) and not self._source.ignores(name):
-                extras.append(name)
-        ordered = sorted([*known.items(), *zip(extras, extras, strict=True)])
-        published = [name for _, name in ordered]
+                extras[name] = place
+        everything = sorted({**extras, **known}.items())
+        event_time = _getter((known.get(self._source.event_time),))
         found = Columns(
-            known=tuple(known.items()),
-            extras=tuple(zip(extras, extras, strict=True)),
-            prefixes=tuple(column + UNIT_SEPARATOR for column, _ in ordered),
-            cells=itemgetter(*published) if len(published) > 1 else lambda values: tuple(values[n] for n in published),
-            keys=tuple(known.get(column) for column in self._keys),
-            event_time=known.get(self._source.event_time),
+            known=Cells(list(known), list(known.values())),
+            extras=Cells(list(extras), list(extras.values())),
+            row=Cells(self._order, [known.get(column) for column in self._order]),
+            hashed=Cells([column for column, _ in everything], [place for _, place in everything]),
+            prefixes=tuple(column + UNIT_SEPARATOR for column, _ in everything),
+            keys=Cells(self._keys, [known.get(column) for column in self._keys]),
+            event_time=lambda values: event_time(values)[0],
             read_event_time=self._read_event_time,
             doubled=frozenset(doubled),
         )
-        if len(self._columns) >= COLUMN_SETS:
-            self._columns.clear()
-        self._columns[names] = found
+        if len(seen) >= COLUMN_SETS:
+            seen.clear()
+        seen[names] = found
         return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import fastavro
@@ -23,6 +23,11 @@ def encoder(schema_id: int, schema: Any) -> Callable[[dict[str, Any]], bytes]:
         return encoding.writer(schema, header)
     except encoding.UnsupportedSchemaError:
         return _by_fastavro(header, schema)
+
+
+def cells_encoder(schema_id: int, schema: Any, fields: Sequence[str], cells: str) -> Callable[..., bytes]:
+    """Return ``encoding.cells_writer`` of the parsed ``schema`` behind the header of ``schema_id``."""
+    return encoding.cells_writer(schema, fields, cells, HEADER.pack(MAGIC, schema_id))
 
 
 def _by_fastavro(header: bytes, schema: Any) -> Callable[[dict[str, Any]], bytes]:

@@ -16,7 +16,7 @@ from producers.clients.socrata import instant, literal
 from producers.rows import Dead, Published, Shaper
 
 SAN_DIEGO = catalog.find("san_diego_calls")
-COLUMNS = ["incident_num", "date_time", "call_type"]
+COLUMNS = ("incident_num", "date_time", "call_type")
 GOOD = b'"E26010000001","2026-01-01 00:00:05","FD"'
 JSON = st.recursive(
     st.none() | st.booleans() | st.text() | st.integers(), lambda inner: st.dictionaries(st.text(), inner), max_leaves=5
@@ -67,7 +67,7 @@ def test_a_broken_line_is_one_dead_letter_with_its_bytes_and_its_neighbours_live
     assert (dead.reason, dead.payload) == (reason, line)
     for row in (first, last):
         assert isinstance(row, Published)
-        assert row.values == {"incident_num": "E26010000001", "date_time": "2026-01-01 00:00:05", "call_type": "FD"}
+        assert (row.names, row.values) == (COLUMNS, ["E26010000001", "2026-01-01 00:00:05", "FD"])
 
 
 def test_blank_fields_are_null():

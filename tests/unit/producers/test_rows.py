@@ -83,6 +83,26 @@ def test_a_row_is_what_its_definition_says_of_it(values: dict[str, object]):
     assert row.record_id == identity_hash(known)
 
 
+@given(
+    st.dictionaries(
+        st.sampled_from([*FACTS.columns[:6], "mes", "nova"]), st.one_of(st.just(""), st.text("ab ")), min_size=1
+    )
+)
+def test_a_row_given_as_a_list_is_the_same_row(values: dict[str, str]):
+    shaper = Shaper(FACTS)
+    try:
+        row = shaper(Published(values, b""))
+    except RecordError as error:
+        with pytest.raises(RecordError, match=str(error)):
+            shaper(Published(list(values.values()), b"", names=tuple(values)))
+        return
+    listed = shaper(Published(list(values.values()), b"", names=tuple(values)))
+    assert (listed.record_id, listed.digest, listed.known, listed.extras, listed.event_time, listed.cells) == (
+        row.record_id, row.digest, row.known, row.extras, row.event_time, row.cells
+    )  # fmt: skip
+    assert [cell or None for cell in row.cells] == [row.known.get(column) for column in FACTS.columns]
+
+
 def test_of_two_names_of_a_column_the_one_with_a_value_counts():
     assert shape({"any": "2024", "mes": "Gener", "nom_mes": None}, FACTS).known["nom_mes"] == "Gener"
     assert shape({"any": "2024", "nom_mes": "Gener", "mes": ""}, FACTS).known["nom_mes"] == "Gener"
@@ -100,7 +120,7 @@ def test_a_hostile_number_of_column_sets_is_forgotten_again(monkeypatch: pytest.
     shaper = Shaper(AUSTIN)
     for number in range(20):
         assert shaper(Published({**ROW, f"column {number}": "x"}, b"")).extras == {f"column {number}": "x"}
-    assert len(shaper._columns) <= 4
+    assert len(shaper._of_mappings) <= 4
 
 
 @given(st.dictionaries(st.text(min_size=1), st.text(min_size=1), min_size=1), st.data())

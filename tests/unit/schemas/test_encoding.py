@@ -100,3 +100,26 @@ def test_names_in_a_schema_are_text_and_never_code():
     name = "n'] = __import__('os') #"
     schema = {"type": "record", "name": "r", "fields": [{"name": name, "type": "long"}]}
     assert encoding.writer(schema)({name: 1}) == b"\x02"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("raw/")])
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_a_row_given_as_cells_is_written_as_fastavro_writes_it(name: str, data: st.DataObject):
+    schema = loader.parsed(name)
+    head = {f["name"]: data.draw(values(f["type"])) for f in schema["fields"] if f["name"] != "row"}
+    columns = [f["name"] for f in next(f for f in schema["fields"] if f["name"] == "row")["type"]["fields"]]
+    cells = [data.draw(st.one_of(st.none(), TEXT)) for _ in columns]
+    record = {**head, "row": dict(zip(columns, [cell or None for cell in cells], strict=True))}
+    fields = [f["name"] for f in schema["fields"]]
+    write = encoding.cells_writer(schema, fields, "row")
+    assert write(*({**head, "row": cells}[field] for field in fields)) == by_fastavro(schema, record)
+
+
+def test_cells_are_for_a_row_of_nullable_texts_alone():
+    row = {"type": "record", "name": "row", "fields": [{"name": "n", "type": "long"}]}
+    schema = {"type": "record", "name": "r", "fields": [{"name": "row", "type": row}]}
+    with pytest.raises(encoding.UnsupportedSchemaError, match="no nullable text"):
+        encoding.cells_writer(schema, ["row"], "row")
+    with pytest.raises(encoding.UnsupportedSchemaError, match="the fields are"):
+        encoding.cells_writer(schema, ["row", "extras"], "row")
