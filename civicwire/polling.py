@@ -6,6 +6,8 @@ import gc
 from typing import Any
 
 from civicwire.settings import Settings
+from producers.catalog import Source
+from producers.drift import Affected
 from producers.poll import Connections
 
 
@@ -24,7 +26,15 @@ def connections(settings: Settings, since: str | None = None) -> Connections:
         ledgers=settings.home / "ledgers",
         portal=endpoints.portal,
         since=since,
+        affected=_affected,
     )
+
+
+def _affected(source: Source, column: str) -> Affected:
+    """Return what depends on a column; the SQL is parsed only when something drifts."""
+    from civicwire import lineage
+
+    return lineage.affected(source, column)
 
 
 def last_receipts(settings: Settings) -> dict[str, list[dict[str, Any]]]:

@@ -287,6 +287,12 @@ class Ledger:
         for record_id, revision, live in self._database.execute("select record_id, revision, live from records"):
             yield Held(record_id, revision, bool(live))
 
+    def published_rows(self) -> Iterator[dict[str, str | None]]:
+        """Yield the known columns of every event that the raw topic holds, oldest first in each partition."""
+        for batch in tail.read(self._bootstrap_servers, [self._raw], {}, lambda _ends: None):
+            for message in batch:
+                yield self._decode(message.value())["row"]
+
     # --- one poll -----------------------------------------------------------------------------------------------
 
     def begin(self) -> None:

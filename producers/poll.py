@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from producers.http import Portal
 from producers.ledger import ENDS, Gone, Ledger
 from producers.publisher import Outgoing, Publisher, Written
 from producers.rows import Dead, Row, Shaper, dead_letter, event_time_reader, numbered
+from producers.vocabulary import Vocabulary
 from schemas import kafka_topics, loader, registry, topics
 from schemas.errors import CivicwireError, FatalError, RecordError
 from schemas.wire import cells_encoder, encoder
@@ -65,6 +66,8 @@ class Connections:
     portal: str | None = None
     since: str | None = None
     """Bound of a home that keeps only recent rows (ISO date): the first poll's bound stays in the cursor."""
+    affected: Callable[[Source, str], drift.Affected] | None = None
+    """Tells what depends on a column of the feed's schema, for drift events."""
 
 
 @dataclass(slots=True)
@@ -80,6 +83,7 @@ class _Tally:
     newest_event: str | None = None
     extras: set[str] = field(default_factory=set)
     columns: set[str] = field(default_factory=set)
+    types: dict[str, str] = field(default_factory=dict)
     drift: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -234,17 +238,22 @@ class _Attempt:
         self._portal = portal
         self._since = poller._connections.since  # noqa: SLF001
         self._registry = poller._connections.registry  # noqa: SLF001
+        self._affected = poller._connections.affected  # noqa: SLF001
         self._publish = True
         self._poll_id = poll_id
         self._started = started
         self._tally = _Tally()
         self._position: dict[str, str] = {}
+        self._vocabulary = Vocabulary(self._source, {})
 
     def run(self, *, accept_shrink: bool, publish: bool = True, whole: bool = False) -> dict[str, Any]:
         self._publish = publish
         self._ledger.restore()
         self._ledger.begin()
         self._position = {} if whole else self._ledger.position()
+        self._vocabulary = Vocabulary(self._source, self._position)
+        if self._vocabulary.unlearned():
+            self._vocabulary.learn(self._ledger.published_rows())
         self._step("restored")
 
         since = self._position.get("since", "") if self._position else self._since
@@ -315,7 +324,7 @@ class _Attempt:
         ((known, *_),) = self._ledger.look_up([row.record_id])
         if known is not None or self._ledger.pending([row.record_id]):
             return "superseded"
-        event = self._event(row, "insert", 1, scope, late=False)
+        event = self._event(row, row.cells, ("insert", 1, scope), late=False)
         self._ledger.put_changes([(row.record_id, "insert", 1, False, event)])
         return "published"
 
@@ -333,6 +342,7 @@ class _Attempt:
         newest_before = before.get("newest_event")
         if scan.columns is not None:
             self._tally.columns.update(scan.columns)
+            self._tally.types.update(scan.types)
         for page in scan.pages:
             self._tally.rows_in += len(page)
             rows: list[Row] = []
@@ -390,25 +400,27 @@ class _Attempt:
             op = "insert" if digest is None else "revise" if live else "reappear"
             late = op == "insert" and bool(newest_before and event_time and event_time < newest_before)
             next_revision = 1 if digest is None else revision + 1
-            event = self._event(row, op, next_revision, scope, late=late)
+            cells = row.cells
+            self._vocabulary.note(cells)
+            event = self._event(row, cells, (op, next_revision, scope), late=late)
             changes[row.record_id] = (row.record_id, op, next_revision, late, event)
         self._tally.unchanged += unchanged
         self._ledger.put_changes(changes.values())
 
-    def _event(self, row: Row, op: str, revision: int, scope: str, *, late: bool) -> bytes:
-        """Return the encoded raw event; the arguments are ``RAW_FIELDS``."""
-        published = row.published
+    def _event(self, row: Row, cells: list[str | None], change: tuple[str, int, str], *, late: bool) -> bytes:
+        """Return the encoded raw event of ``RAW_FIELDS``; ``change`` is op, revision and scope."""
+        op, revision, scope = change
         return self._encode_event(
             row.record_id,
             revision,
             op,
             row.content_hash,
             self._started,
-            published.updated_at,
+            row.published.updated_at,
             late,
             self._poll_id,
             scope,
-            row.cells,
+            cells,
             row.extras,
         )
 
@@ -465,18 +477,25 @@ class _Attempt:
 
     def _note_drift(self, asked: Asked, before: dict[str, str], after: dict[str, str]) -> None:
         stated = set(asked.columns) if asked.columns is not None else self._tally.columns or None
-        now = drift.Columns(stated, asked.types, self._tally.extras)
-        found = drift.compare(self._source, before, now, self._revised_rows)
+        now = drift.Columns(stated, asked.types or self._tally.types, self._tally.extras)
+        found = [*drift.compare(self._source, before, now, self._revised_rows), *self._vocabulary.drift()]
         if stopping := drift.stops(self._source, found):
             said = " ".join(one.detail for one in stopping)
             raise FatalError(
                 f"{said} The source's drift policy is {self._source.drift}, so the poll stops and the cursor stays: "
                 f"adapt schemas/raw/{self._source.key}.avsc or the source file, or set `drift: evolve` there."
             )
-        after.update(drift.position_after(self._source, before, now))
-        for one in found:
-            about = {"source": self._source.key, "kind": one.kind, "column": one.column, "detail": one.detail}
-            self._tally.drift.append({**about, "poll_id": self._poll_id, "observed_at": self._started})
+        after.update(drift.position_after(self._source, before, now), **self._vocabulary.position())
+        self._tally.drift.extend(self._drift_event(one) for one in found)
+
+    def _drift_event(self, one: drift.Drift) -> dict[str, Any]:
+        event = {**asdict(one), "source": self._source.key, "poll_id": self._poll_id, "observed_at": self._started}
+        if self._affected is not None:
+            affected = self._affected(self._source, self._source.renames.get(one.column, one.column))
+            event["affected_columns"] = ", ".join(affected.columns)
+            event["affected_marts"] = ", ".join(affected.marts)
+            event["affected_panels"] = "; ".join(affected.panels)
+        return event
 
     def _revised_rows(self) -> Iterator[drift.Pair]:
         revised = (one for one in self.differences(op="revise") if one.before is not None and one.after is not None)

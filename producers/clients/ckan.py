@@ -45,7 +45,8 @@ class CkanClient:
         """Yield one complete scan: rows carry no time of their last change."""
         first, fields = self._page(0, None)
         columns = [str(field["id"]) for field in fields if field.get("id") != ROW_NUMBER]
-        scan = Scan(scope="", complete=True, pages=iter(()), columns=columns)
+        types = {str(field["id"]): str(field.get("type", "")) for field in fields if field.get("id") != ROW_NUMBER}
+        scan = Scan(scope="", complete=True, pages=iter(()), columns=columns, types=types)
         scan.pages = self._pages(first, scan)
         yield scan
 
