@@ -110,10 +110,12 @@ class Feed(RuleBasedStateMachine):
         self.line.portal.mutate(self.source, revise=count, seed=self.seed)
         self.behind = True
 
-    @rule(insert=st.integers(0, 3), revise=st.integers(0, 3))
+    @rule(insert=st.integers(0, 2), revise=st.integers(1, 3))
     def portal_commits_late(self, insert: int, revise: int) -> None:
-        """Rows become visible under stamps behind the cursor."""
+        """Rows become visible under stamps behind a cursor that has just moved."""
         self.seed += 1
+        self.line.portal.mutate(self.source, revise=1, seed=self.seed)
+        self.poll()
         self.line.portal.mutate(self.source, insert=insert, revise=revise, behind_seconds=300, seed=self.seed)
         self.behind = True
 
