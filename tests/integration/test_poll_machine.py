@@ -28,6 +28,7 @@ from schemas.errors import CivicwireError
 
 pytestmark = pytest.mark.parts
 LIVES = 4
+MANY_LIVES = 40
 STEPS = 14
 STOPS = ("restored", "asked", "fetched", "reconciled", "produced", "committed")
 FAULTS = ("shuffle", "drop_rows", "empty_page", "html", "reset")
@@ -203,12 +204,25 @@ class Feed(RuleBasedStateMachine):
         self.line.close()
 
 
-@pytest.mark.parametrize("source", [AUSTIN, SAN_DIEGO, "denver_traffic_accidents", "catalonia_hate_facts"])
-def test_any_life_of_a_feed_ends_in_the_truth(broker: Stack, tmp_path: Path, source: str):
-    machine = type("Life", (Feed,), {"source": source, "stack": broker, "folder": tmp_path})
+FEEDS = [AUSTIN, SAN_DIEGO, "denver_traffic_accidents", "catalonia_hate_facts"]
+
+
+def live(broker: Stack, folder: Path, source: str, lives: int) -> None:
+    machine = type("Life", (Feed,), {"source": source, "stack": broker, "folder": folder})
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=LIVES, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=lives, stateful_step_count=STEPS, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
+
+
+@pytest.mark.parametrize("source", FEEDS)
+def test_any_life_of_a_feed_ends_in_the_truth(broker: Stack, tmp_path: Path, source: str):
+    live(broker, tmp_path, source, LIVES)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("source", FEEDS)
+def test_many_lives_of_a_feed_end_in_the_truth(broker: Stack, tmp_path: Path, source: str):
+    live(broker, tmp_path, source, MANY_LIVES)
