@@ -15,7 +15,7 @@ from producers import catalog
 from schemas import loader
 from schemas.errors import CivicwireError
 from stream_jobs import crosswalk, jobs
-from stream_jobs.vocabulary import CATEGORIES, STATUSES
+from stream_jobs.incident_words import CATEGORIES, STATUSES
 
 WORDS = {"category": CATEGORIES, "status": STATUSES}
 _USED = re.compile(r"\{\{ (\w+) \}\}")

@@ -9,7 +9,7 @@ import pytest
 from feed_under_test import ENDS
 
 from producers import catalog
-from stream_jobs.vocabulary import CATEGORIES, STATUSES
+from stream_jobs.incident_words import CATEGORIES, STATUSES
 
 USABLE = 0.5
 """Share of the rows from the portal that must become something: a draft that reads no time at all is of no use."""
