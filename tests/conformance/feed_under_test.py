@@ -11,6 +11,8 @@ from typing import Any
 
 from civicwire.sandbox.client import SandboxClient
 from producers import catalog, tail
+from producers.catalog import CsvFile
+from producers.clients.csv_file import LOOKS
 from producers.poll import Connections, Poller
 from producers.rows import event_time_reader
 from schemas import registry, topics
@@ -19,6 +21,7 @@ ROWS = 120
 PAGE_ROWS = 40
 """So few that the rows take several pages."""
 POLLS_TO_SETTLE = 6
+COUNTS = ("rows_in", "inserted", "revised", "reappeared", "deleted", "expired", "dead")
 """Socrata tells whole seconds, so the look after a change may be too early to be sure; a few looks always settle it."""
 ENDS = ("delete", "expire")
 _DECIMAL = re.compile(r"-?\d+\.\d+")
@@ -57,11 +60,23 @@ class FeedUnderTest:
     def poll(self) -> dict[str, Any]:
         return self._poller.poll()
 
+    def look(self) -> dict[str, Any]:
+        """Poll until every file has been asked for, past years' being asked for in turn; the receipt of it all."""
+        receipts = [self.poll() for _ in range(self._looks)]
+        changed = any(receipt["status"] == "changed" for receipt in receipts)
+        counts = {name: sum(receipt[name] for receipt in receipts) for name in COUNTS}
+        return {**receipts[-1], **counts, "status": "changed" if changed else "unchanged"}
+
+    @property
+    def _looks(self) -> int:
+        protocol = self.source.protocol
+        return -(-max(len(protocol.files), len(protocol.years)) // LOOKS) if isinstance(protocol, CsvFile) else 1
+
     def settle(self) -> dict[str, Any]:
         """Poll until the portal has nothing new, and return the last receipt."""
         self.portal.clear_faults()
         for _ in range(POLLS_TO_SETTLE):
-            receipt = self.poll()
+            receipt = self.look()
             if receipt["status"] == "unchanged":
                 return receipt
         raise AssertionError(f"{self.key}: {POLLS_TO_SETTLE} polls of a portal at rest each found it changed")
@@ -82,8 +97,9 @@ class FeedUnderTest:
         return events[since:]
 
     def cursor(self) -> dict[str, str]:
+        """Where the next poll starts, but for whose turn it is: an unchanged file passes the turn on."""
         cursors = [cursor for cursor in self._read(topics.CURSORS.name) if cursor["source"] == self.key]
-        return dict(cursors[-1]["position"])
+        return {name: value for name, value in cursors[-1]["position"].items() if name != "turn"}
 
     def _read(self, topic: str) -> list[dict[str, Any]]:
         batches = tail.read(self._connections.kafka, [topic], {}, lambda _: None)

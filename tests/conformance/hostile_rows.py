@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from producers.catalog import Source
-from producers.rows import Published, shaper
+from producers.rows import Published, Shaper
 from schemas.errors import RecordError
 
 VALUES: tuple[str | None, ...] = (
@@ -40,7 +40,7 @@ def events(source: Source, genuine: list[dict[str, Any]]) -> Iterator[dict[str, 
 
     A row that has no identity is left out: it is a dead letter of the poll and never becomes an event.
     """
-    shape = shaper(source)
+    shape = Shaper(source)
     columns = source.columns
     number = 0
     for place, value in enumerate(VALUES):
