@@ -26,6 +26,10 @@ FEW_ROWS = 20
 LONGEST_KEY = 64
 MOST_CODES = 300
 """Different values of a column that is still a list of codes."""
+MOST_WATCHED = 12
+"""Columns whose values are watched; a person adds others."""
+EACH_OFTEN = 20
+"""How often a value occurs on average in a column that is watched for new ones: a rarer new value is no news."""
 
 _ID = re.compile(
     r"(^|_)(id|ids|no|nr|num|number|nbr|numero|key|guid|uuid|code_unique|case|incident|report|serial|reference|ref)(_|$)"
@@ -85,6 +89,7 @@ class Guess:
         month: the column of the month's number, where the event's column is a year.
         area_kind: what ``area`` is, in the words of the incident model.
         point: a column of JSON that holds a point.
+        watched: columns in which a value never seen before is an event of its own.
         ignored: patterns of columns to leave out.
         why: what was guessed, one entry a guess: what it is about, what was taken, and why.
     """
@@ -107,6 +112,7 @@ class Guess:
     latitude: str | None = None
     longitude: str | None = None
     point: str | None = None
+    watched: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     why: list[tuple[str, str, str]] = field(default_factory=list)
 
@@ -145,6 +151,7 @@ def guess(dataset: Dataset, *, record_id: Sequence[str] = (), event_time: str | 
     _more_times(found, left)
     _words(found, left)
     _places(found, left)
+    _watched(found, left, columns)
     return found
 
 
@@ -360,6 +367,21 @@ def _places(found: Guess, left: _Left) -> None:
         if taken:
             more = f", as {found.area_kind}" if about == "area" else ""
             found.said(about, taken, f"by its name and its values{more}")
+
+
+def _watched(found: Guess, left: _Left, columns: list[Column]) -> None:
+    """Choose the columns of codes: those that an incident is made of, and text of few different values."""
+    rows = len(left.dataset.rows)
+    told = _present((found.code, found.status, found.area, found.priority, found.domestic, found.premise))
+    apart = {*found.key, found.event.column, found.place, found.latitude, found.longitude}
+    for column in sorted(columns, key=lambda column: column.name not in told):
+        different = {value.strip() for value in left.values(column)}
+        few = rows >= FEW_ROWS and len(different) * EACH_OFTEN <= rows and left.is_text(column)
+        if left.is_code(column) and column.name not in apart and (few or column.name in told):
+            found.watched.append(column.name)
+    del found.watched[MOST_WATCHED:]
+    if found.watched:
+        found.said("vocabularies", ", ".join(found.watched), "few different values, so a new one is news")
 
 
 def _present(names: Iterable[str | None]) -> list[str]:

@@ -39,6 +39,9 @@ def text(draft: Draft) -> str:
     if renamed:
         lines.append("renames:")
         lines += [f"  {scalar(name)}: {given}" for name, given in renamed.items()]
+    if guess.watched:
+        watched = scalar([draft.names[name] for name in guess.watched])
+        lines.append(f"vocabularies: {watched}  # {_reason(why['vocabularies'])}")
     if guess.ignored:
         lines.append(f"ignore_columns: {scalar(guess.ignored)}  # {why['ignore_columns']}")
     return "\n".join(lines) + "\n"
