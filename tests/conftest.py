@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,6 +21,59 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"real portal rows are not here ({folder}); set CIVICWIRE_REAL_DATA to their folder")
     return folder
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A copy of the checkout into which a feed can be written, with the installed parts of the real one.
+
+    Attributes:
+        folder: where it is.
+        environment: what programs need in order to run from it; its ``CIVICWIRE_HOME`` is empty.
+    """
+
+    folder: Path
+    environment: dict[str, str]
+
+    def run(self, *command: str, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+        """Run a Python module of the copy: ``civicwire.cli``, ``pytest`` or ``sqlfluff``, with its arguments."""
+        return subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
+
+    def files(self) -> set[str]:
+        """Return the paths of its source files."""
+        return {
+            path.relative_to(self.folder).as_posix()
+            for room in ROOMS
+            for path in (self.folder / room).rglob("*")
+            if path.is_file() and "__pycache__" not in path.parts
+        }
+
+
+ROOMS = ("civicwire", "producers", "schemas", "stream_jobs", "dashboards", "dbt", "docs", "tests")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """A copy of the checkout; what a test writes into it is gone with it."""
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    for room in ROOMS:
+        ignored = shutil.ignore_patterns("__pycache__", "target", "logs")
+        shutil.copytree(ROOT / room, folder / room, ignore=ignored)
+    for file in ("pyproject.toml", ".sqlfluff"):
+        shutil.copy(ROOT / file, folder / file)
+    (folder / ".parts").symlink_to(Path(os.environ.get("CIVICWIRE_PARTS", ROOT / ".parts")).resolve())
+    (folder / ".venv").symlink_to(Path(sys.prefix))
+    there = {name: value for name, value in os.environ.items() if not name.startswith("CIVICWIRE_")}
+    return Checkout(folder, {**there, "PYTHONPATH": str(folder), "CIVICWIRE_HOME": str(tmp_path / "home")})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -23,6 +23,8 @@ IGNORED = (
 """Columns that a platform adds and renews by itself."""
 FEW_ROWS = 20
 """Below so many rows, being unique in the sample says nothing."""
+OFTEN_BLANK = 0.02
+"""Share of rows without a time above which a column is no event's time: each of them would be a dead letter."""
 LONGEST_KEY = 64
 MOST_CODES = 300
 """Different values of a column that is still a list of codes."""
@@ -38,7 +40,7 @@ _ID = re.compile(
 _SUBJECT = re.compile(
     r"incident|case|report|call|offen[cs]e|crime|crash|accident|collision|event|request|ticket|service"
 )
-_OCCURRED = re.compile(r"occur|happen|incident|offen[cs]e|crime|crash|accident|collision|event|fr_d|from_d")
+_OCCURRED = re.compile(r"occur|(^|_)occ(_|$)|happen|incident|offen[cs]e|crime|crash|accident|collision|event|fr_d|from_d")
 _RECEIVED = re.compile(r"call|creat|open|request|receiv|start|dispatch|date_?time|(^|_)date($|_)|(^|_)time($|_)|dttm")
 _REPORTED = re.compile(r"report|rptd|rpt_d|(^|_)rep_")
 _CLOSED = re.compile(r"clos|clear|resol|complet|dispos|arrest_d")
@@ -49,16 +51,17 @@ _YEAR = re.compile(r"(^|_)(year|any|ano|annee|jahr|yr)(_|$)|year")
 _MONTH = re.compile(r"(^|_)(month|mes|mois|monat|mm)(_|$)|month")
 _CLOCK = re.compile(r"time|hour|(^|_)tm(_|$)|hora")
 _CODE = re.compile(
-    r"offen[cs]e|crime|nature|call_?type|incident_?type|ucr|nibrs|categor|request_?type|service|violation|charge|type"
+    r"offen[cs]e|crime|(^|_)crm(_|$)|nature|call_?type|incident_?type|ucr|nibrs|categor|request_?type|service|violation|charge|type"
 )
-_DESCRIPTION = re.compile(r"desc|descript|words|text|name|title|offen[cs]e|crime|nature|type|summary")
+_DESCRIPTION = re.compile(r"desc|descript|words|text|title|offen[cs]e|crime|nature|type|summary")
 _STATUS = re.compile(r"status|disposition|outcome|clearance|resolution")
 _AREAS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("beat", re.compile(r"beat")),
     ("sector", re.compile(r"sector")),
-    ("police_area", re.compile(r"precinct|police_?(district|area|zone|division)|division|(^|_)district")),
-    ("neighbourhood", re.compile(r"neighbou?rhood|community|(^|_)hood")),
+    ("police_area", re.compile(r"precinct|police_?(district|area|zone|division)|division")),
     ("council_district", re.compile(r"council|(^|_)ward")),
+    ("police_area", re.compile(r"(^|_)district")),
+    ("neighbourhood", re.compile(r"neighbou?rhood|community|(^|_)hood")),
     ("area", re.compile(r"(^|_)(area|zone|borough|boro|region|county|city|municip\w*|zip(_?code)?)(_|$|name)")),
 )
 _PREMISE = re.compile(r"premis|location_?(type|desc)|place_?type|scene_?type")
@@ -137,7 +140,7 @@ def guess(dataset: Dataset, *, record_id: Sequence[str] = (), event_time: str | 
     if not columns:
         raise ConfigError("The dataset has no columns of its own. Look at it in a browser.")
     times = _times(dataset, columns)
-    event = _event(columns, times, _named(columns, event_time, "--event-time"))
+    event = _event(dataset, columns, times, _named(columns, event_time, "--event-time"))
     key, why = _key(dataset, columns, times, _named_key(columns, record_id))
     found = Guess(key=key, event=event, ignored=ignored)
     found.said("record_id", ", ".join(key) or "hash", why)
@@ -189,7 +192,7 @@ def _times(dataset: Dataset, columns: list[Column]) -> dict[str, Form]:
     return found
 
 
-def _event(columns: list[Column], times: dict[str, Form], named: Column | None) -> Timed:
+def _event(dataset: Dataset, columns: list[Column], times: dict[str, Form], named: Column | None) -> Timed:
     if named is not None:
         if named.name not in times:
             raise ConfigError(
@@ -203,6 +206,7 @@ def _event(columns: list[Column], times: dict[str, Form], named: Column | None) 
         return (
             not _AFTERWARDS.search(slug),
             not _CLOSED.search(slug),
+            len(dataset.rows) - len(dataset.values(column.name)) <= OFTEN_BLANK * len(dataset.rows),
             form.catalog != "year",
             bool(_OCCURRED.search(slug)) and not _REPORTED.search(slug),
             bool(_RECEIVED.search(slug)) or bool(_OCCURRED.search(slug)),

@@ -60,8 +60,8 @@ def _head(draft: Draft) -> str:
 -- total: no value in a row can make an expression fail.
 -- `cross join unnest(array [row(…)])` computes a value once and gives it a name: the planner inlines plain subqueries,
 -- and copies of copies of an expression made it run out of memory.
--- Words in double braces are filled in: mappings from crosswalks/{draft.key}/, the row from Avro.
--- `civicwire jobs sql normalize/{draft.key}` prints it filled in, with its tables, ready for a SQL shell.
+-- Words in double braces are filled in: the row from Avro, mappings from the crosswalks.
+-- `civicwire jobs sql normalize/{draft.key}` prints it filled in.
 """
 
 
@@ -188,12 +188,14 @@ def _civil_text(name: str, form: Form, draft: Draft) -> str:
         case "epoch_ms":
             return _from_epoch(name, draft.time_zone, dated=form.dated)
         case "us":
-            return _from_us(name)
+            return _from_us(name, form)
         case "year":
-            month = "case when regexp(month_text, '^(0?[1-9]|1[0-2])$') then lpad(month_text, 2, '0') else '01' end"
+            month = (
+                "case\n    when regexp(month_text, '^(0?[1-9]|1[0-2])$') then lpad(month_text, 2, '0')\n    else '01'\nend"
+            )
             bare = f"regexp_replace({name}, '[.]0$', '')"
             named = month if draft.guess.month is not None else "'01'"
-            return f"concat({bare}, '-', {named}, '-01 00:00:00')"
+            return _call("concat", bare, "'-'", named, "'-01 00:00:00'")
         case _:
             return _from_iso(name, draft.time_zone, utc=form.utc)
 
@@ -214,41 +216,29 @@ def _from_iso(name: str, zone: str, *, utc: bool) -> str:
     )
 
 
-def _from_us(name: str) -> str:
-    clock = "( [0-9]{1,2}(:[0-9]{2}){1,2}( ?[AaPp][Mm])?)?"
-    hour = f"try_cast(regexp_extract({name}, ' ([0-9]{{1,2}}):', 1) as int)"
-    return f"""\
-case
-    when regexp({name}, '^[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{4}}{clock}$')
-        then concat(
-            substring(split_index({name}, '/', 2), 1, 4),
-            '-',
-            lpad(split_index({name}, '/', 0), 2, '0'),
-            '-',
-            lpad(split_index({name}, '/', 1), 2, '0'),
-            ' ',
-            coalesce(
-                concat(
-                    lpad(
-                        cast(
-                            case
-                                when upper({name}) like '%M'
-                                    then mod({hour}, 12)
-                                        + case when upper({name}) like '%PM' then 12 else 0 end
-                                else {hour}
-                            end
-                            as string
-                        ),
-                        2,
-                        '0'
-                    ),
-                    rpad(regexp_extract({name}, '(:[0-9]{{2}}){{1,2}}', 0), 6, ':00')
-                ),
-                '00:00:00'
-            )
-        )
-    else substring(replace({name}, 'T', ' '), 1, 19)
-end"""
+def _from_us(name: str, form: Form) -> str:
+    halved = "%p" in form.pattern
+    clock = f"( [0-9]{{1,2}}(:[0-9]{{2}}){{1,2}}{' ?[AaPp][Mm]' if halved else ''})?"
+    hour = f"regexp_extract({name}, ' ([0-9]{{1,2}}):', 1)"
+    if halved:
+        afternoon = f"case when upper({name}) like '%PM' then 12 else 0 end"
+        hour = f"cast(\n    mod(try_cast({hour} as int), 12)\n    + {afternoon}\n    as string\n)"
+    minutes = f"rpad(regexp_extract({name}, '(:[0-9]{{2}}){{1,2}}', 0), 6, ':00')"
+    time = _call("concat", _call("lpad", hour, "2", "'0'"), minutes)
+    parts = (
+        f"substring(split_index({name}, '/', 2), 1, 4)",
+        "'-'",
+        f"lpad(split_index({name}, '/', 0), 2, '0')",
+        "'-'",
+        f"lpad(split_index({name}, '/', 1), 2, '0')",
+        "' '",
+        _call("coalesce", time, "'00:00:00'"),
+    )
+    return (
+        f"case\n    when regexp({name}, '^[0-9]{{1,2}}/[0-9]{{1,2}}/[0-9]{{4}}{clock}$')\n"
+        f"{_in(_in('then ' + _call('concat', *parts)))}\n"
+        f"    else substring(replace({name}, 'T', ' '), 1, 19)\nend"
+    )
 
 
 def _from_epoch(name: str, zone: str, *, dated: bool) -> str:
@@ -279,7 +269,7 @@ def _clock(pattern: str) -> str:
             "-- unpadded HHMM; 2400 and nonsense such as 170 say nothing about the time of day\n"
             f"case\n    when\n        char_length(clock_text) between 1 and 4\n"
             f"        and regexp({padded}, '^([01][0-9]|2[0-3])[0-5][0-9]$')\n"
-            f"        then concat(substring({padded}, 1, 2), ':', substring({padded}, 3, 2), ':00')\nend"
+            f"        then regexp_replace({padded}, '^(..)(..)$', '$1:$2:00')\nend"
         )
     return (
         "case\n    when regexp(clock_text, '^([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$')\n"

@@ -6,7 +6,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-LONGEST_NAME = 60
+LONGEST_NAME = 40
+"""Characters of a feed's or a column's name: lines of SQL that hold one stay within 120."""
 LONGEST_LINE = 300
 """Characters of a portal's text that are kept in a comment, a doc or a title."""
 

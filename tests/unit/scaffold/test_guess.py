@@ -68,12 +68,18 @@ def test_what_the_portal_or_a_person_says_of_the_key_counts_more_than_a_guess():
         (("last_updated", "call_received"), "call_received"),
         (("last_updated", "report_date"), "report_date"),
         (("year", "close_date", "create_date"), "create_date"),
+        (("date_rptd", "date_occ"), "date_occ"),
     ],
 )
 def test_the_event_is_when_it_happened_before_when_it_was_written_down(columns: tuple[str, ...], event: str):
     years = cycle("2025", "2026")
     found = guess(dataset({name: years if name == "year" else TIMES for name in columns}))
     assert found.event.column == event
+
+
+def test_a_time_that_is_often_blank_is_not_the_events():
+    sometimes = [time if n % 8 else None for n, time in enumerate(TIMES)]
+    assert guess(dataset({"reported": TIMES, "occurred": sometimes})).event.column == "reported"
 
 
 def test_a_dataset_without_times_is_refused_with_its_columns():
