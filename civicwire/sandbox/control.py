@@ -19,6 +19,7 @@ from civicwire.sandbox.faults import Fault
 from civicwire.sandbox.makers import Maker
 from civicwire.sandbox.mutations import Mutation, mutate
 from civicwire.sandbox.portal import Portal
+from civicwire.sandbox.soql_sql import quoted
 from civicwire.sandbox.store import Row, Store
 from civicwire.sandbox.truth import summary
 from schemas.errors import ConfigError
@@ -254,7 +255,7 @@ def _path(store: Store) -> str:
 def _truth_pages(store: Store) -> Iterator[bytes]:
     """Yield the published rows by key as lines of JSON; the read stays on the server's own thread."""
     lines = []
-    for row in store.published(f'order by "{store.feed.identity}"'):
+    for row in store.published(f"order by {quoted(store.feed.identity)}"):
         lines.append(_line(row))
         if len(lines) == TRUTH_ROWS:
             yield b"".join(lines)

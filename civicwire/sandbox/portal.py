@@ -108,7 +108,7 @@ class Portal:
         return self._file(path, request)
 
     def _file(self, path: str, request: web.BaseRequest) -> Reply:
-        for year_files in [*self._year_files.values()]:
+        for year_files in [*self._year_files.values()][::-1]:
             written = year_files.get(path)
             if written is not None:
                 return files.answer(written, request.headers)

@@ -269,7 +269,7 @@ def _clock(pattern: str) -> str:
             "-- unpadded HHMM; 2400 and nonsense such as 170 say nothing about the time of day\n"
             f"case\n    when\n        char_length(clock_text) between 1 and 4\n"
             f"        and regexp({padded}, '^([01][0-9]|2[0-3])[0-5][0-9]$')\n"
-            f"        then regexp_replace({padded}, '^(..)(..)$', '$1:$2:00')\nend"
+            f"        then concat(\n            substring({padded}, 1, 2), ':', substring({padded}, 3, 2), ':00'\n        )\nend"
         )
     return (
         "case\n    when regexp(clock_text, '^([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$')\n"
