@@ -110,7 +110,7 @@ def _described(source: catalog.Source) -> Iterator[str]:
         return
     name = f"civicwire/sandbox/described/{path.name}"
     try:
-        description = described.read(path.read_text(encoding="utf-8"), path.name)
+        description = described.read(path.read_text(encoding="utf-8"), name)
     except CivicwireError as error:
         yield str(error)
         return

@@ -40,7 +40,9 @@ _ID = re.compile(
 _SUBJECT = re.compile(
     r"incident|case|report|call|offen[cs]e|crime|crash|accident|collision|event|request|ticket|service"
 )
-_OCCURRED = re.compile(r"occur|(^|_)occ(_|$)|happen|incident|offen[cs]e|crime|crash|accident|collision|event|fr_d|from_d")
+_OCCURRED = re.compile(
+    r"occur|(^|_)occ(_|$)|happen|incident|offen[cs]e|crime|crash|accident|collision|event|fr_d|from_d"
+)
 _RECEIVED = re.compile(r"call|creat|open|request|receiv|start|dispatch|date_?time|(^|_)date($|_)|(^|_)time($|_)|dttm")
 _REPORTED = re.compile(r"report|rptd|rpt_d|(^|_)rep_")
 _CLOSED = re.compile(r"clos|clear|resol|complet|dispos|arrest_d")

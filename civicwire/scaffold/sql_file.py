@@ -191,7 +191,8 @@ def _civil_text(name: str, form: Form, draft: Draft) -> str:
             return _from_us(name, form)
         case "year":
             month = (
-                "case\n    when regexp(month_text, '^(0?[1-9]|1[0-2])$') then lpad(month_text, 2, '0')\n    else '01'\nend"
+                "case\n    when regexp(month_text, '^(0?[1-9]|1[0-2])$') then lpad(month_text, 2, '0')\n"
+                "    else '01'\nend"
             )
             bare = f"regexp_replace({name}, '[.]0$', '')"
             named = month if draft.guess.month is not None else "'01'"
@@ -269,7 +270,8 @@ def _clock(pattern: str) -> str:
             "-- unpadded HHMM; 2400 and nonsense such as 170 say nothing about the time of day\n"
             f"case\n    when\n        char_length(clock_text) between 1 and 4\n"
             f"        and regexp({padded}, '^([01][0-9]|2[0-3])[0-5][0-9]$')\n"
-            f"        then concat(\n            substring({padded}, 1, 2), ':', substring({padded}, 3, 2), ':00'\n        )\nend"
+            f"        then concat(\n            substring({padded}, 1, 2), ':', substring({padded}, 3, 2), ':00'\n"
+            "        )\nend"
         )
     return (
         "case\n    when regexp(clock_text, '^([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$')\n"

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 HOSTILE = (
-    "'); drop table \"incidents\"; --",
+    '\'); drop table "incidents"; --',
     'key: evil"\n# }} {{ category }} {% x %}',
     "*/ -- /* ' || '",
     "!!python/object/apply:os.system ['true']",

@@ -1,4 +1,4 @@
-"""What `civicwire source new` writes of very different datasets works from the first day: nobody has to mend it first."""
+"""What `civicwire source new` writes of very different datasets works from the first day."""
 
 from __future__ import annotations
 
@@ -32,7 +32,12 @@ DRAFTS = {
     ),
     "draft_calls": ("san_diego_calls", CALLS, "call_for_service", "America/Los_Angeles"),
     "draft_hostile": ("hostile", f"/dataset/hostile/resource/{UUID}", "crime_report", "America/Chicago"),
-    "draft_hostile_file_of_a_very_long_name_x": ("hostile_file", "/open/hostile_{year}.csv", "call_for_service", "America/Chicago"),
+    "draft_hostile_file_of_a_very_long_name_x": (
+        "hostile_file",
+        "/open/hostile_{year}.csv",
+        "call_for_service",
+        "America/Chicago",
+    ),
 }
 """Key to the sandbox portal's feed, what is pasted (empty: the feed's own path), the kind and the zone."""
 
@@ -72,7 +77,7 @@ def test_drafts_of_every_protocol_and_of_a_hostile_portal_conform_and_are_well_f
     for key in ("draft_hostile", "draft_hostile_file_of_a_very_long_name_x"):
         sql = (checkout.folder / f"stream_jobs/normalize/{key}.sql").read_text(encoding="utf-8")
         assert set(sql) - set(map(chr, range(32, 127))) <= {"\n", "…"}
-        assert not any(word in sql for word in ("drop table", "evil\"", "<script", "os.system", "$("))
+        assert not any(word in sql for word in ("drop table", 'evil"', "<script", "os.system", "$("))
     done = checkout.run("civicwire.cli", "source", "check", *DRAFTS)
     assert done.returncode == 0, done.stderr
     done = checkout.run("sqlfluff", "lint", "--disable-progress-bar", *sorted(p for p in written if p.endswith(".sql")))
