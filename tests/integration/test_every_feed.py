@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from typer.testing import CliRunner
 
-from civicwire import line
+from civicwire import asof, line
+from civicwire.cli import app
 from civicwire.commands.jobs import start_jobs
-from civicwire.polling import connections
+from civicwire.polling import connections, last_receipts
 from civicwire.sandbox.client import SandboxClient
 from civicwire.settings import Settings
 from civicwire.stack import Stack
@@ -18,6 +23,7 @@ from producers import catalog
 from producers.clients.csv_file import LOOKS
 from producers.poll import Poller
 from stream_jobs.jobs import feeds
+from stream_jobs.warehouse.connection import connect
 from stream_jobs.warehouse.writer import Writer
 
 pytestmark = pytest.mark.parts
@@ -63,6 +69,16 @@ def differences(settings: Settings) -> dict[tuple[str, str], dict[str, int]]:
     }
 
 
+def current(settings: Settings) -> dict[str, int]:
+    """Live incidents by source."""
+    warehouse = connect(settings)
+    try:
+        sql = f"select source, countif(not deleted) from {settings.dataset}.incidents group by source"
+        return dict(tuple(row) for row in warehouse.client.query(sql).result())
+    finally:
+        warehouse.close()
+
+
 def test_every_feed_reaches_the_warehouse_and_every_change_after_it(settings: Settings):
     portal = SandboxClient(str(settings.require("portal").portal))
     sources = set(catalog.load_all())
@@ -74,6 +90,8 @@ def test_every_feed_reaches_the_warehouse_and_every_change_after_it(settings: Se
     start_jobs(settings)
     carry_on(settings)
     assert differences(settings) == {}
+    then = datetime.now(UTC)
+    known_then = asof.counts(settings, then, ["source", "category"])
     for feed in sources:
         portal.mutate(feed, insert=6, late=2, revise=5, delete=4, seed=9)
     assert {source for source, found in differences(settings)} == sources
@@ -82,3 +100,39 @@ def test_every_feed_reaches_the_warehouse_and_every_change_after_it(settings: Se
     carry_on(settings)
     assert differences(settings) == {}
     assert poll_all(settings) == dict.fromkeys(sources, 0)
+    assert known_then
+    assert asof.counts(settings, then, ["source", "category"]) == known_then, (
+        "later changes do not change what was known"
+    )
+    now = {row["source"]: row["incidents"] for row in asof.counts(settings, datetime.now(UTC), ["source"])}
+    assert now == current(settings)
+    assert asof.counts(settings, datetime(2020, 1, 1, tzinfo=UTC), ["source"]) == []
+
+
+def test_the_line_tells_prometheus_and_status_how_it_is(settings: Settings):
+    portal = SandboxClient(str(settings.require("portal").portal))
+    if not portal.summary("austin_crime_reports")["rows"]:
+        portal.seed("austin_crime_reports", rows=ROWS, seed=7)
+    poll_all(settings)
+    start_jobs(settings)
+    carry_on(settings)
+    environment = {"CIVICWIRE_HOME": str(settings.home)}
+    text = CliRunner().invoke(app, ["metrics", "--once"], env=environment).stdout
+    told: dict[str, dict[tuple[str, ...], float]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            told.setdefault(sample.name, {})[tuple(sample.labels.values())] = sample.value
+    assert told["civicwire_up"] == {(part,): 1 for part in ("feeds", "lag", "jobs", "stack")}
+    for source, receipts in last_receipts(settings).items():
+        for what in ("rows_in", "inserted", "revised", "deleted"):
+            assert told["civicwire_poll_rows_total"][source, what] == sum(one[what] for one in receipts)
+        assert told["civicwire_feed_rows"][source,] == receipts[-1]["live_rows"]
+    assert set(told["civicwire_lag_messages"].values()) == {0}
+    assert told["civicwire_job_tasks_running"] == {("normalize", "RUNNING"): 1, ("windows", "RUNNING"): 1}
+    assert told["civicwire_job_checkpoint_bytes"]["windows",] > 0
+    assert set(told["civicwire_part_healthy"].values()) == {1}
+    status = json.loads(CliRunner().invoke(app, ["status", "--json"], env=environment).stdout)
+    assert {(job["job"], job["state"], job["behind"]) for job in status["jobs"]} == {
+        ("normalize", "RUNNING", 0),
+        ("windows", "RUNNING", 0),
+    }
