@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from poll_line import AUSTIN, CSV_PATH, HEADER_LINE, NIBRS, SAN_DIEGO, Line, current_year
 
+from civicwire import lineage
 from civicwire.stack import Stack
 from producers import catalog
+from producers import poll as poll_protocol
 from producers.poll import Poller
 from schemas.errors import CivicwireError, FatalError, RetriableError
 
@@ -194,6 +196,49 @@ def test_kill_9_at_any_step_loses_nothing_and_repeats_nothing(line: Line, step: 
     assert line.poll(AUSTIN)["status"] == "unchanged"
 
 
+def test_past_years_are_files_of_their_own_and_are_looked_at_in_turn(line: Line):
+    """Header, quotes and rows differ by year; a scan of one year says nothing of another; two requests a poll."""
+    year = current_year()
+    heads = {year: HEADER_LINE.upper(), year - 1: HEADER_LINE, year - 2: HEADER_LINE.replace(b'"', b"")}
+    files = {
+        year: [call(1), call(2)],
+        year - 1: [b'"E2501000001","2025-01-02 03:04:05","1","FD","523","2"'],
+        year - 2: [b"E2401000001,2024-01-02 03:04:05,1,FD,523,2", b"E2401000002,2024-01-02 03:04:05,1,FD,523,2"],
+    }
+
+    def serve(which: int) -> None:
+        body = heads[which] + b"".join(row + b"\n" for row in files[which])
+        line.portal.put_file(CSV_PATH.format(which), body)
+
+    def poll() -> dict[str, Any]:
+        return line.poller(SAN_DIEGO, years=[year - 2, year - 1, "current"]).poll()
+
+    for which in files:
+        serve(which)
+    first = poll()
+    assert (first["inserted"], first["requests"], first["drift"]) == (5, 3, 0)
+    assert {event["scope"] for event in line.raw(SAN_DIEGO)} == {str(which) for which in files}
+    costs = [poll()["requests"] for _ in range(4)]
+    assert max(costs) <= 2
+    files[year - 2].pop()
+    serve(year - 2)
+    deleted = [poll()["deleted"] for _ in range(2)]
+    assert sum(deleted) == 1, "within two polls each past year has been looked at"
+    assert set(line.current(SAN_DIEGO)) == {"E26010000001", "E26010000002", "E2501000001", "E2401000001"}
+    for which in files:
+        line.portal.delete_file(CSV_PATH.format(which))
+
+
+def test_a_late_commit_is_found_behind_the_cursor(line: Line):
+    line.portal.seed(AUSTIN, rows=50, seed=1)
+    line.poll(AUSTIN)
+    line.portal.mutate(AUSTIN, revise=1, seed=2)
+    line.poll(AUSTIN)
+    line.portal.mutate(AUSTIN, revise=3, behind_seconds=300, seed=3)
+    receipt = line.poll(AUSTIN)
+    assert (receipt["scan"], receipt["revised"]) == ("incremental", 3)
+
+
 # --- bad input ----------------------------------------------------------------------------------------------------
 
 
@@ -230,6 +275,31 @@ def test_a_line_that_breaks_hides_its_row_but_never_deletes_it(line: Line):
     line.serve_csv(call(1), b'"E26010000002","2026-01-02 03:04:05,"1","FD","523","2"')
     assert line.poll(SAN_DIEGO)["deleted"] == 0
     assert set(line.current(SAN_DIEGO)) == {"E26010000001", "E26010000002"}
+
+
+def test_an_unreadable_row_holds_back_no_other_rows_delete(line: Line):
+    line.serve_csv(call(1), call(2), call(3))
+    line.poll(SAN_DIEGO)
+    line.serve_csv(call(1), b'"E26010000002","2026-01-02 03:04:05,"1","FD","523","2"')
+    assert line.poll(SAN_DIEGO)["deleted"] == 1
+    assert set(line.current(SAN_DIEGO)) == {"E26010000001", "E26010000002"}
+
+
+def test_more_unreadable_rows_than_can_be_compared_hold_back_every_delete(line: Line, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(poll_protocol, "UNREADABLE_KEPT", 1)
+    line.serve_csv(call(1), call(2), call(3))
+    line.poll(SAN_DIEGO)
+    line.serve_csv(call(1), b'"x","2026-01-02 03:04:05,"1","FD","523","2"', b'"y",1')
+    receipt = line.poll(SAN_DIEGO)
+    assert (receipt["dead"], receipt["deleted"]) == (2, 0)
+
+
+def test_json_that_is_nested_too_deeply_stops_the_poll_with_a_clear_error(line: Line):
+    line.portal.seed(AUSTIN, rows=5, seed=1)
+    line.portal.put_file("resource/fdj4-gpfu.json", b"[" * 100_000)
+    with pytest.raises(RetriableError, match=r"cannot be read|is no JSON"):
+        line.poll(AUSTIN)
+    line.portal.delete_file("resource/fdj4-gpfu.json")
 
 
 def test_a_byte_order_mark_and_an_upper_case_header_change_nothing(line: Line):
@@ -273,6 +343,34 @@ def test_a_renamed_column_is_recognised_by_its_values(line: Line):
     revised = [event for event in line.raw(AUSTIN) if event["op"] == "revise"]
     assert len(revised) == 20
     assert [event for event in revised if "apd_sector" not in event["extras"]] == []
+
+
+def test_a_value_never_seen_before_is_told_with_the_panels_that_show_it(line: Line):
+    line.serve_csv(call(1))
+    line.poll(SAN_DIEGO)
+    assert line.read("drift") == []
+    line.serve_csv(call(1), call(2, call_type="ZZ9"), call(3, call_type="ZZ9"))
+    line.connections = dataclasses.replace(line.connections, affected=lineage.affected)
+    line.poll(SAN_DIEGO)
+    (told,) = line.read("drift")
+    assert (told["kind"], told["column"], told["value"], told["rows"]) == ("value_added", "call_type", "ZZ9", 2)
+    assert "category" in told["affected_columns"]
+    assert "calls_by_type_and_beat" in told["affected_marts"]
+    assert "San Diego calls by type and beat" in told["affected_panels"]
+    line.serve_csv(call(1), call(2, call_type="ZZ9"), call(4, call_type="ZZ9"))
+    line.poll(SAN_DIEGO)
+    assert len(line.read("drift")) == 1
+
+
+def test_a_column_that_is_watched_later_learns_from_the_topic(line: Line):
+    line.serve_csv(call(1, call_type="FD"))
+    unwatched = catalog.find(SAN_DIEGO).model_copy(update={"vocabularies": []})
+    poller = Poller(unwatched, line.connections)
+    poller.poll()
+    poller.close()
+    line.serve_csv(call(1, call_type="FD"), call(2, call_type="FD"), call(3, call_type="ZZ9"))
+    line.poll(SAN_DIEGO)
+    assert [event["value"] for event in line.read("drift")] == ["ZZ9"]
 
 
 def test_a_rename_that_the_source_file_knows_revises_nothing(line: Line):
