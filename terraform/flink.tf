@@ -11,6 +11,7 @@ locals {
     version                 = var.flink.version
     task_managers           = var.flink.task_managers
     slots                   = var.flink.slots
+    checkpoint_seconds      = var.flink.checkpoint_seconds
     task_manager_cpus       = var.flink.task_manager_cpus
     task_manager_memory_mib = floor(var.flink.task_manager_memory_gib * 1024)
     bucket                  = google_storage_bucket.checkpoints[0].name

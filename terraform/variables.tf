@@ -241,13 +241,15 @@ variable "flink" {
   description = <<-EOT
     A GKE Autopilot cluster for a Flink session, and the manifest to apply to it (output flink_manifest); null for none.
     image is Flink with the Kafka and Avro connectors, pinned by a tag that is not latest, or by digest.
+    A change waits up to checkpoint_seconds before readers see it; every checkpoint costs writes to the bucket (README.md).
   EOT
   type = object({
     image                   = string
     version                 = optional(string, "2.3.0")
     namespace               = optional(string, "civicwire")
     task_managers           = optional(number, 1)
-    slots                   = optional(number, 2)
+    slots                   = optional(number, 4)
+    checkpoint_seconds      = optional(number, 60)
     task_manager_cpus       = optional(number, 1)
     task_manager_memory_gib = optional(number, 4)
   })
@@ -275,6 +277,18 @@ variable "flink" {
       for count in [var.flink.task_managers, var.flink.slots] : count >= 1 && count <= 100 && floor(count) == count
     ]), false)
     error_message = "flink.task_managers and flink.slots are whole numbers from 1 to 100."
+  }
+
+  validation {
+    # Two jobs, normalize and windows, each two slots wide; with fewer the second waits for ever.
+    condition     = var.flink == null || try(var.flink.task_managers * var.flink.slots >= 4, false)
+    error_message = "flink.task_managers times flink.slots is at least 4: two jobs of parallelism 2."
+  }
+
+  validation {
+    # Transactions of the jobs end after 300 s (stream_jobs/tables.py); a checkpoint has to come well before that.
+    condition     = var.flink == null || try(var.flink.checkpoint_seconds >= 1 && var.flink.checkpoint_seconds <= 120 && floor(var.flink.checkpoint_seconds) == var.flink.checkpoint_seconds, false)
+    error_message = "flink.checkpoint_seconds is a whole number from 1 to 120."
   }
 
   validation {

@@ -36,6 +36,7 @@ class Copy:
     folder: Path
     command: list[str]
     environment: Mapping[str, str]
+    linter: tools.Linter
 
     @property
     def roots(self) -> list[Path]:
@@ -120,7 +121,7 @@ def test(copy: Copy, options: argparse.Namespace) -> str:
 def tflint(copy: Copy, _options: argparse.Namespace) -> str:
     """Lint the module and its examples, or say why not where that is allowed."""
     try:
-        program = tools.tflint()
+        program = copy.linter.program()
     except EnvironmentMissingError as error:
         if os.environ.get("CIVICWIRE_WITHOUT_TFLINT") != "1":
             raise
@@ -140,10 +141,9 @@ def main() -> int:
     if unknown := set(options.steps) - set(STEPS):
         parser.error(f"no such step: {', '.join(sorted(unknown))}")
     try:
-        packages = tools.packages()
         if options.write:
-            return _write(packages)
-        _check(packages, options)
+            return _write(tools.packages())
+        _check(options)
     except CivicwireError as error:
         sys.stderr.write(f"error: {error}\n")
         return error.exit_code
@@ -174,7 +174,14 @@ def _environment() -> dict[str, str]:
     return {**own, "TF_CLI_CONFIG_FILE": os.devnull, "CHECKPOINT_DISABLE": "1"}
 
 
-def _check(packages: tools.Packages, options: argparse.Namespace) -> None:
+def _check(options: argparse.Namespace) -> None:
+    steps = options.steps or STEPS
+    with tools.linter(wanted="tflint" in steps) as linter:
+        _take(steps, linter, options)
+
+
+def _take(steps: Sequence[str], linter: tools.Linter, options: argparse.Namespace) -> None:
+    packages = tools.packages()
     texts = [file.read_text(encoding="utf-8") for file in MODULE.rglob("*.tf")]
     used = {found for text in texts for found in _USED.findall(text)}
     types = {kind: sorted(name for found, name in used if found == kind) for kind in ("resource", "data")}
@@ -183,8 +190,9 @@ def _check(packages: tools.Packages, options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as scratch, stub_provider.serve(schema, Path(scratch)) as attached:
         folder = Path(scratch) / MODULE.name
         shutil.copytree(MODULE, folder, ignore=shutil.ignore_patterns("ci", ".terraform*", "*.tfstate*", "*.tfvars"))
-        copy = Copy(folder, tools.terraform(packages.library), {**_environment(), **attached})
-        for step in options.steps or STEPS:
+        environment = {**_environment(), **attached}
+        copy = Copy(folder, tools.terraform(packages.library), environment, linter)
+        for step in steps:
             started = time.monotonic()
             said = {"fmt": fmt, "validate": validate, "test": test, "tflint": tflint}[step](copy, options)
             sys.stdout.write(f"terraform {step}: {said} ({time.monotonic() - started:.1f} s)\n")

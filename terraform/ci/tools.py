@@ -5,11 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from civicwire.bootstrap.environments import REQUIREMENTS, install_uv, parts_folder
 from schemas.errors import EnvironmentMissingError, FatalError
@@ -59,35 +64,70 @@ def terraform(library: Path) -> list[str]:
     return [own] if own else [sys.executable, str(_EMBEDDED), str(library)]
 
 
-def tflint() -> Path:
-    """Return tflint, built if it is not there.
+@dataclass(frozen=True, slots=True)
+class Linter:
+    """tflint, or the build that makes it and what that says."""
 
-    Raises:
-        EnvironmentMissingError: there is no Go to build it with.
-        FatalError: the build failed.
-    """
-    folder = parts_folder() / "terraform" / f"tflint-{TFLINT_VERSION}"
-    program = folder / "tflint"
-    if not program.is_file():
-        go = shutil.which("go")
-        if go is None:
+    path: Path
+    build: subprocess.Popen[bytes] | None
+    said: IO[bytes]
+
+    def program(self) -> Path:
+        """Return tflint as soon as it is there.
+
+        Raises:
+            EnvironmentMissingError: there is no Go to build it with.
+            FatalError: the build failed.
+        """
+        if self.build is not None and self.build.wait():
+            self.said.seek(0)
+            raise _failed(f"go install {TFLINT}@v{TFLINT_VERSION}", self.said.read().decode("utf-8", "replace"))
+        if not self.path.is_file():
             raise EnvironmentMissingError(
                 "tflint is built by Go, and there is no `go` on PATH. Install Go, or go without tflint: "
                 "`CIVICWIRE_WITHOUT_TFLINT=1 make terraform`."
             )
-        # It runs for a second and is built for a minute: unoptimised, without C and without symbols is a third less.
-        build = [go, "install", "-gcflags=all=-N -l", "-ldflags=-s -w", f"{TFLINT}@v{TFLINT_VERSION}"]
-        _run(build, {"GOBIN": str(folder), "CGO_ENABLED": "0"})
-    return program
+        return self.path
 
 
-def _run(command: list[str], environment: dict[str, str] | None = None) -> None:
-    done = subprocess.run(
-        command, env={**os.environ, **(environment or {})}, capture_output=True, text=True, check=False
+@contextmanager
+def linter(*, wanted: bool) -> Iterator[Linter]:
+    """Build tflint beside the other checks if it is ``wanted`` and not there: that is most of a first run's time.
+
+    A build that nobody waits for any longer, because an earlier check failed, is ended.
+    """
+    folder = parts_folder() / "terraform" / f"tflint-{TFLINT_VERSION}"
+    path = folder / "tflint"
+    go = shutil.which("go")
+    with tempfile.TemporaryFile() as said:
+        build = _start(go, folder, said) if wanted and go and not path.is_file() else None
+        try:
+            yield Linter(path, build, said)
+        finally:
+            if build is not None and build.poll() is None:
+                os.killpg(build.pid, signal.SIGTERM)
+                build.wait()
+
+
+def _start(go: str, folder: Path, said: IO[bytes]) -> subprocess.Popen[bytes]:
+    # It runs for a second and is built for a minute: unoptimised, without C and without symbols is a third less.
+    return subprocess.Popen(
+        [go, "install", "-gcflags=all=-N -l", "-ldflags=-s -w", f"{TFLINT}@v{TFLINT_VERSION}"],
+        env={**os.environ, "GOBIN": str(folder), "CGO_ENABLED": "0"},
+        stdout=said,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
-        raise FatalError(
-            f"`{' '.join(command)}` failed:\n{said}\nCheck that this machine reaches its package registries, then try "
-            "again."
-        )
+        raise _failed(" ".join(command), done.stdout + done.stderr)
+
+
+def _failed(command: str, said: str) -> FatalError:
+    last = "\n".join(said.splitlines()[-20:])
+    return FatalError(
+        f"`{command}` failed:\n{last}\nCheck that this machine reaches its package registries, then try again."
+    )

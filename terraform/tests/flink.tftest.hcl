@@ -65,6 +65,7 @@ run "manifest" {
       namespace               = "streams"
       task_managers           = 3
       slots                   = 4
+      checkpoint_seconds      = 30
       task_manager_cpus       = 2
       task_manager_memory_gib = 5.5
     }
@@ -117,6 +118,7 @@ run "manifest" {
         "high-availability.storageDir: gs://civicwire-test-civicwire-flink/ha",
         "taskmanager.memory.process.size: 5632m",
         "taskmanager.numberOfTaskSlots: 4",
+        "execution.checkpointing.interval: 30 s",
       ] : strcontains(output.flink_manifest, line)
     ])
     error_message = "Flink keeps its state elsewhere, or is of another size."

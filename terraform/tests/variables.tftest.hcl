@@ -182,10 +182,22 @@ run "flink_in_the_default_namespace" {
   variables { flink = { image = "example.org/flink:2.3.0-1", namespace = "default" } }
 }
 
-run "flink_without_task_managers" {
+run "flink_with_half_a_task_manager" {
   command         = plan
   expect_failures = [var.flink]
-  variables { flink = { image = "example.org/flink:2.3.0-1", task_managers = 0 } }
+  variables { flink = { image = "example.org/flink:2.3.0-1", task_managers = 1.5 } }
+}
+
+run "flink_with_slots_for_one_job" {
+  command         = plan
+  expect_failures = [var.flink]
+  variables { flink = { image = "example.org/flink:2.3.0-1", slots = 3 } }
+}
+
+run "flink_with_checkpoints_later_than_transactions_live" {
+  command         = plan
+  expect_failures = [var.flink]
+  variables { flink = { image = "example.org/flink:2.3.0-1", checkpoint_seconds = 300 } }
 }
 
 run "flink_with_more_memory_than_autopilot_gives" {

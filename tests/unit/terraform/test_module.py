@@ -72,6 +72,16 @@ def test_flink_may_read_and_write_what_its_jobs_do_and_no_other_topic():
     assert written == writes
 
 
+def test_flink_has_slots_for_every_job_at_once():
+    variables = (MODULE / "variables.tf").read_text(encoding="utf-8")
+    manifest = (MODULE / "templates/flink.yaml.tftpl").read_text(encoding="utf-8")
+    slots = re.search(r"\bslots\s+= optional\(number, (\d+)\)", variables)
+    width = re.search(r"parallelism\.default: (\d+)", manifest)
+    assert slots is not None
+    assert width is not None
+    assert int(slots[1]) >= len(jobs.JOBS) * int(width[1])
+
+
 def test_the_writer_may_read_its_topics_and_write_none():
     assert all(may("writer", "READ", "topic", topic) for topic in tables.STAGES)
     assert may("writer", "READ", "consumerGroup", progress.GROUP)
