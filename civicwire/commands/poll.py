@@ -32,6 +32,10 @@ def poll(  # noqa: C901, PLR0917 - the options of one command
     ] = False,
     at_once: Annotated[int, typer.Option(min=1, max=32, help="With --follow: how many are polled together.")] = 2,
     every: Annotated[float, typer.Option(min=0, help="With --follow: seconds between polls; 0 is each cadence.")] = 0,
+    since: Annotated[
+        str | None,
+        typer.Option(help="First day of a feed that has never been polled (YYYY-MM-DD); see `civicwire backfill`."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the receipts as JSON lines.")] = False,
 ) -> None:
     """Poll each source once: every new, revised, deleted or reappeared row is published, in one transaction a source.
@@ -51,7 +55,7 @@ def poll(  # noqa: C901, PLR0917 - the options of one command
     settings = Settings()
     collect_garbage_seldom()
     chosen = [catalog.find(key) for key in sources] if sources else list(catalog.load_all().values())
-    reach = connections(settings)
+    reach = connections(settings, _day(since) if since else None)
     if follow:
         _follow(chosen, reach, at_once=at_once, every=every, as_json=as_json)
         return
@@ -87,6 +91,17 @@ def poll(  # noqa: C901, PLR0917 - the options of one command
         console().print(table)
     if failed:
         raise typer.Exit(1)
+
+
+def _day(text: str) -> str:
+    from datetime import date
+
+    from schemas.errors import ConfigError
+
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise ConfigError(f"{text!r} is no day: write it like 2026-11-21.") from None
 
 
 def _follow(chosen: list[Source], reach: Connections, *, at_once: int, every: float, as_json: bool) -> None:
