@@ -109,21 +109,25 @@ def _follow(chosen: list[Source], reach: Connections, *, at_once: int, every: fl
     import signal
     import threading
 
-    from civicwire.commands import console
+    import structlog
+
+    from civicwire import logs
     from civicwire.follow import Feed, Follower
+    from civicwire.settings import Settings
     from schemas.errors import CivicwireError
 
+    logs.configure(Settings().log_format)
+    log = structlog.get_logger("civicwire.poll")
     stop = threading.Event()
-    out, errors = console(), console(stderr=True)
 
     def told(feed: Feed, receipt: dict[str, Any] | None, error: CivicwireError | None) -> None:
+        about = {"source": feed.source.key, "phase": feed.phase, "next_in_seconds": round(feed.wait().total_seconds())}
         if receipt is None:
-            errors.print(f"[red]{feed.source.key}[/red] {feed.phase}: {escape(str(error))}", highlight=False)
-        elif as_json:
+            log.error("poll failed", **about, kind=type(error).__name__, error=str(error))
+            return
+        log.info("polled", **about, **{name: receipt[name] for name in COLUMNS if receipt[name]})
+        if as_json:
             typer.echo(json.dumps({**receipt, "phase": feed.phase}, default=_iso))
-        else:
-            counts = ", ".join(f"{receipt[name]:,} {name}" for name in COLUMNS if receipt[name])
-            out.print(f"{receipt['finished_at']:%H:%M:%S} {feed.source.key} {feed.phase}: {counts}", highlight=False)
 
     follower = Follower(chosen, reach, told, at_once=at_once, every=every)
     for number in (signal.SIGINT, signal.SIGTERM):
