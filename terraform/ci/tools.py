@@ -76,7 +76,7 @@ class Linter:
         """Return tflint as soon as it is there.
 
         Raises:
-            EnvironmentMissingError: there is no Go to build it with.
+            EnvironmentMissingError: it is not there and is not being built.
             FatalError: the build failed.
         """
         if self.build is not None and self.build.wait():
@@ -84,8 +84,8 @@ class Linter:
             raise _failed(f"go install {TFLINT}@v{TFLINT_VERSION}", self.said.read().decode("utf-8", "replace"))
         if not self.path.is_file():
             raise EnvironmentMissingError(
-                "tflint is built by Go, and there is no `go` on PATH. Install Go, or go without tflint: "
-                "`CIVICWIRE_WITHOUT_TFLINT=1 make terraform`."
+                "tflint is not built. `make terraform` builds it where `go` is on PATH, in two minutes of a core; "
+                "`CIVICWIRE_WITHOUT_TFLINT=1 make terraform` goes on without it."
             )
         return self.path
 
