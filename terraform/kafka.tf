@@ -6,21 +6,22 @@ locals {
 
   # Kafka's own rights. WRITE and READ include looking at the topic; nobody may create, change or delete one.
   kafka_acls = {
-    "topicPrefixed/raw."                        = { producer = ["READ", "WRITE"], flink = ["READ"] }
-    "topic/cursors"                             = { producer = ["READ", "WRITE"] }
-    "topic/polls"                               = { producer = ["READ", "WRITE"], writer = ["READ"] }
-    "topic/drift"                               = { producer = ["READ", "WRITE"], writer = ["READ"] }
-    "topic/dead_letters"                        = { producer = ["READ", "WRITE"], flink = ["WRITE"], writer = ["READ"] }
-    "topic/incidents"                           = { flink = ["READ", "WRITE"], writer = ["READ"] }
-    "topic/indicators"                          = { flink = ["WRITE"], writer = ["READ"] }
-    "topic/incident_counts"                     = { flink = ["READ", "WRITE"], writer = ["READ"] }
-    "consumerGroupPrefixed/civicwire.tail."     = { producer = ["READ"] }
-    "consumerGroup/civicwire-normalise"         = { flink = ["READ", "DELETE"] }
-    "consumerGroup/civicwire-windows"           = { flink = ["READ", "DELETE"] }
-    "consumerGroupPrefixed/civicwire-restate-"  = { flink = ["READ"] }
-    "consumerGroup/civicwire-warehouse"         = { writer = ["READ"] }
-    "transactionalIdPrefixed/civicwire.poller." = { producer = ["WRITE"] }
-    "transactionalIdPrefixed/civicwire-"        = { flink = ["WRITE"] }
+    "topicPrefixed/raw."                          = { producer = ["READ", "WRITE"], flink = ["READ"] }
+    "topic/cursors"                               = { producer = ["READ", "WRITE"] }
+    "topic/polls"                                 = { producer = ["READ", "WRITE"], writer = ["READ"] }
+    "topic/drift"                                 = { producer = ["READ", "WRITE"], writer = ["READ"] }
+    "topic/dead_letters"                          = { producer = ["READ", "WRITE"], flink = ["WRITE"], writer = ["READ"] }
+    "topic/incidents"                             = { flink = ["READ", "WRITE"], writer = ["READ"] }
+    "topic/indicators"                            = { flink = ["WRITE"], writer = ["READ"] }
+    "topic/incident_counts"                       = { flink = ["READ", "WRITE"], writer = ["READ"] }
+    "consumerGroupPrefixed/civicwire.tail."       = { producer = ["READ"] }
+    "consumerGroup/civicwire-normalise"           = { flink = ["READ", "DELETE"] }
+    "consumerGroup/civicwire-windows"             = { flink = ["READ", "DELETE"] }
+    "consumerGroupPrefixed/civicwire-restate-"    = { flink = ["READ"] }
+    "consumerGroup/civicwire-warehouse"           = { writer = ["READ"] }
+    "transactionalIdPrefixed/civicwire.poller."   = { producer = ["WRITE"] }
+    "transactionalIdPrefixed/civicwire.backfill." = { producer = ["WRITE"] }
+    "transactionalIdPrefixed/civicwire-"          = { flink = ["WRITE"] }
   }
 
   # The address has this form; the provider does not tell it.

@@ -88,12 +88,19 @@ def test_the_writer_may_read_its_topics_and_write_none():
     assert not any("WRITE" in entries.get("writer", ()) for entries in acls().values())
 
 
-def test_a_poller_may_use_the_ids_that_it_makes():
-    ids = re.findall(r'"transactional.id": f"([^"{]+)', Path(publisher.__file__).read_text(encoding="utf-8"))
+def test_every_publisher_may_use_the_ids_that_it_makes():
+    template = re.search(r'"transactional.id": f"([^"]+)"', Path(publisher.__file__).read_text(encoding="utf-8"))
+    default = re.search(r'\brole: str = "(\w+)"', Path(publisher.__file__).read_text(encoding="utf-8"))
     groups = re.findall(r'"group.id": f"([^"{]+)', Path(tail.__file__).read_text(encoding="utf-8"))
-    assert ids
+    code = [
+        file.read_text(encoding="utf-8") for room in ("producers", "civicwire") for file in (ROOT / room).rglob("*.py")
+    ]
+    assert template is not None
+    assert default is not None
     assert groups
-    assert all(may("producer", "WRITE", "transactionalId", f"{name}austin_crime_reports") for name in ids)
+    roles = {default[1], *(role for text in code for role in re.findall(r'\brole="(\w+)"', text))}
+    ids = [template[1].format(role=role, source="austin_crime_reports") for role in roles]
+    assert [name for name in ids if not may("producer", "WRITE", "transactionalId", name)] == []
     assert all(may("producer", "READ", "consumerGroup", f"{name}0123") for name in groups)
 
 
