@@ -43,7 +43,7 @@ def events(source: Source, genuine: list[dict[str, Any]]) -> Iterator[dict[str, 
     shape = Shaper(source)
     columns = source.columns
     number = 0
-    for place, value in enumerate(VALUES):
+    for value in VALUES:
         spoilt: list[Mapping[str, str | None]] = [{column: value} for column in columns]
         spoilt.append(dict.fromkeys(columns, value))
         spoilt.append(dict.fromkeys((c for c in columns if c not in source.key_columns), value))
@@ -57,4 +57,4 @@ def events(source: Source, genuine: list[dict[str, Any]]) -> Iterator[dict[str, 
             number += 1
             whole = dict.fromkeys(columns) | shaped.known
             for revision, op in ((1, "insert"), (2, "revise"), (3, "delete")) if len(change) > 1 else ((1, "insert"),):
-                yield {**base, "record_id": shaped.record_id, "revision": revision + place, "op": op, "row": whole}
+                yield {**base, "record_id": shaped.record_id, "revision": revision, "op": op, "row": whole}
