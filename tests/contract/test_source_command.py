@@ -12,6 +12,8 @@ import yaml
 from civicwire.sandbox.client import SandboxClient
 from civicwire.scaffold.propose import Wanted, propose, write
 from civicwire.settings import ROOT
+from producers import catalog
+from producers.http import Portal
 from schemas import loader
 from schemas.errors import ConfigError, FatalError, RetriableError
 
@@ -178,6 +180,17 @@ def test_a_path_with_a_year_becomes_a_file_for_each_year(portal: SandboxClient, 
     protocol = yaml.safe_load(files[f"producers/sources/{KEY}.yaml"])["protocol"]
     assert protocol["path"] == "/open/incidents_{year}.csv"
     assert protocol["years"] in (["current"], [int(year)])
+
+
+@pytest.mark.parametrize("limit", [100_000, 4 << 20])
+def test_of_a_long_file_only_its_beginning_is_read(portal: SandboxClient, limit: int) -> None:
+    content = b"case_id,date\n" + b"".join(b"%d,2026-01-01\n" % n for n in range(100_000))
+    portal.put_file("/open/long.csv", content)
+    protocol = catalog.CsvFile(name="csv_file", host=portal.base_url, path="/open/long.csv")
+    reader = Portal(catalog.Source.model_construct(key=KEY, protocol=protocol))
+    answer = reader.get("/open/long.csv", first_bytes=limit)
+    assert answer.body.read() == content[:limit]
+    reader.close()
 
 
 BROKEN = [
