@@ -41,7 +41,7 @@ lint: setup-dev ## style, types, imports between rooms, SQL
 	.venv/bin/mypy
 	PYTHONPATH=. .venv/bin/lint-imports
 	.venv/bin/sqlfluff lint --disable-progress-bar dbt
-	.venv/bin/sqlfluff lint --disable-progress-bar stream_jobs/normalize stream_jobs/windows
+	.venv/bin/sqlfluff lint --disable-progress-bar stream_jobs/normalize stream_jobs/windows stream_jobs/fragments
 	.venv/bin/python -m dashboards --check
 
 format: setup-dev ## put the code into its form

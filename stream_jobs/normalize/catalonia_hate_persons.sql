@@ -2,10 +2,8 @@
 -- is withdrawn). Stateless and total: no value in a row can make an expression fail.
 -- The feed's words change every year (letter case, blanks, apostrophes, abbreviations), so crosswalks see them in lower
 -- case with single blanks. Year and month are all that is published of the time: occurred_local is the month's start.
--- `cross join unnest(array [row(…)])` computes a value once and gives it a name: the planner inlines plain subqueries,
--- and copies of copies of an expression made it run out of memory.
--- Words in double braces are filled in: mappings from crosswalks/catalonia_hate_persons/, the row from Avro.
--- `civicwire jobs sql normalize/catalonia_hate_persons` prints it filled in, with its tables, ready for a SQL shell.
+{% import 'civil.jinja' as civil %}
+{% import 'record.jinja' as record %}
 
 create temporary view catalonia_hate_persons_parsed as
 with published as (
@@ -41,23 +39,7 @@ counted as (
     from published
     cross join unnest(array [row(
         lower(replace(offence_text, '’', '''')),
-        case
-            when regexp(month_text, '^(0?[1-9]|1[0-2])$') then lpad(month_text, 2, '0')
-        end,
-        case
-            when month_name like 'gen%' then '01'
-            when month_name like 'feb%' then '02'
-            when month_name like 'mar%' then '03'
-            when month_name like 'abr%' then '04'
-            when month_name like 'mai%' then '05'
-            when month_name like 'jun%' then '06'
-            when month_name like 'jul%' then '07'
-            when month_name like 'ag%' then '08'
-            when month_name like 'set%' then '09'
-            when month_name like 'oct%' then '10'
-            when month_name like 'nov%' then '11'
-            when month_name like 'des%' then '12'
-        end,
+        {{ civil.catalan_month('month_text', 'month_name') | indent(8) }},
         case
             when role_text like 'v_ctim%' then 'victim'
             when role_text like '%autor%' then 'author'
@@ -90,24 +72,14 @@ judged as (
 
 select * from judged;
 
-insert into incidents
+insert into incidents (
+    incident_id, source, record_id, revision, op, deleted, late, kind, occurred_local, occurred_at, time_precision,
+    time_zone, category, code, description, status, area_kind, area, place, premise, domestic, quality_flags,
+    observed_at, source_updated_at, poll_id, raw_partition, raw_offset
+)
 select
-    concat('catalonia_hate_persons:', record_id) as incident_id,
-    'catalonia_hate_persons' as source,
-    record_id,
-    revision,
-    case when reason = '' then op else 'withdraw' end as op,
-    reason <> '' or op = 'delete' as deleted,
-    late,
-    'hate_crime' as kind,
-    case when reason = '' then replace(occurred_civil, ' ', 'T') end as occurred_local,
-    case
-        when reason = '' then cast(convert_tz(occurred_civil, 'Europe/Madrid', 'UTC') as timestamp(3))
-    end as occurred_at,
-    case when reason = '' then 'month' end as time_precision,
-    'Europe/Madrid' as time_zone,
-    cast(null as string) as reported_local,
-    cast(null as string) as closed_local,
+    {{ record.identity(source, 'hate_crime') | indent(4) }},
+    {{ record.occurred('Europe/Madrid', "'month'") | indent(4) }},
     coalesce({{ category }}, 'unmapped') as category,
     offence_text as code,
     -- motive; role; sex; age, the motive in stable words: the feed has no code for it and spells it anew every year
@@ -119,14 +91,10 @@ select
         coalesce(cast(age as string), 'unknown')
     ) as description,
     'unknown' as status,
-    cast(null as string) as status_code,
     'police_area' as area_kind,
     police_area as area,
     nullif(concat_ws(', ', municipality, comarca, province), '') as place,
     premise,
-    cast(null as double) as latitude,
-    cast(null as double) as longitude,
-    cast(null as string) as priority,
     case
         when
             motive = 'violència domèstica'
@@ -148,30 +116,14 @@ select
         case when person_role is null then 'role_unknown' end,
         case when sex is null then 'sex_unknown' end
     ) as quality_flags,
-    observed_at,
-    source_updated_at,
-    poll_id,
-    raw_partition,
-    raw_offset
+    {{ record.origin() | indent(4) }}
 from catalonia_hate_persons_parsed
 where reason = '' or revision > 1;
 
-insert into dead_letters
-select
-    concat_ws(':', 'catalonia_hate_persons', record_id, cast(revision as string), reason) as dead_id,
-    'catalonia_hate_persons' as source,
-    'normalise' as stage,
-    reason,
-    case reason
-        when 'event_time_missing' then 'The year or both columns of the month hold no value.'
-        when 'event_time_out_of_range' then concat('The year ', year_text, ' is before 1900 or after 2099.')
-        else concat_ws(' ', 'Year and month are not a month:', year_text, month_text, month_name)
-    end as detail,
-    cast({{ row_as_json }} as bytes) as payload,
-    record_id,
-    poll_id,
-    raw_partition,
-    raw_offset,
-    observed_at
-from catalonia_hate_persons_parsed
-where reason <> '' and op <> 'delete';
+{% call record.dead_letters(source, row_as_json) %}
+case reason
+    when 'event_time_missing' then 'The year or both columns of the month hold no value.'
+    when 'event_time_out_of_range' then concat('The year ', year_text, ' is before 1900 or after 2099.')
+    else concat_ws(' ', 'Year and month are not a month:', year_text, month_text, month_name)
+end
+{% endcall %}

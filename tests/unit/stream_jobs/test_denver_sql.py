@@ -686,13 +686,10 @@ def test_a_request_without_a_usable_time_is_a_dead_letter(dead, look, source, te
     assert letter["detail"]
 
 
-def test_the_archives_files_are_those_of_the_rolling_table_but_for_their_names():
-    rolling, archive = ((jobs.NORMALIZE / f"{source}.sql").read_text("utf-8") for source in (REQUESTS, ARCHIVE))
-    title = "-- Denver 311 requests:"
-    assert rolling.startswith(title)
-    assert rolling.replace(REQUESTS, ARCHIVE).replace(title, "-- Denver 311 archive:") == archive
-    crosswalks = [(crosswalk.FOLDER / source / "case_status.csv").read_text("utf-8") for source in (REQUESTS, ARCHIVE)]
-    assert crosswalks[0] == crosswalks[1]
+def test_the_archive_is_normalised_like_the_rolling_table():
+    rolling, archive = (jobs.statements(jobs.NORMALIZE / f"{source}.sql") for source in (REQUESTS, ARCHIVE))
+    assert [statement.replace(REQUESTS, ARCHIVE) for statement in rolling] == archive
+    assert crosswalk.folder(REQUESTS) == crosswalk.folder(ARCHIVE) != crosswalk.folder(ACCIDENTS)
 
 
 @pytest.mark.parametrize("source", FEEDS)

@@ -1,0 +1,92 @@
+{% import 'civil.jinja' as civil %}
+{% import 'la.jinja' as la %}
+{% import 'record.jinja' as record %}
+-- One raw event becomes one incident, or a dead letter, or both (an earlier good revision is withdrawn). Stateless and
+-- total: no value in a row can make an expression fail. The area is its name, which every form of the table writes
+-- alike; its code is 01 or 1.
+
+create temporary view {{ source }}_parsed as
+with published as (
+    select
+        *,
+        `partition` as raw_partition,
+        `offset` as raw_offset,
+        trim(`row`.dr_no) as dr_no,
+        upper(trim(replace(`row`.date_occ, 'T', ' '))) as occurred_text,
+        trim(`row`.time_occ) as occurred_clock,
+        upper(trim(replace(`row`.date_rptd, 'T', ' '))) as reported_text,
+        nullif(trim(`row`.crm_cd), '') as crm_cd,
+        nullif(trim(`row`.crm_cd_desc), '') as crm_cd_desc,
+        nullif(trim(`row`.status), '') as status_code,
+        nullif(trim(`row`.area_name), '') as area_name,
+        nullif(trim(`row`.premis_desc), '') as premis_desc,
+        -- padded with runs of spaces; a cross street means that location is the other street of an intersection
+        nullif(trim(regexp_replace(`row`.location, ' +', ' ')), '') as street,
+        nullif(trim(regexp_replace(`row`.cross_street, ' +', ' ')), '') as cross_street,
+        try_cast(`row`.lat as double) as latitude,
+        try_cast(`row`.lon as double) as longitude
+    from raw_{{ source }}
+),
+
+{{ la.times() }}
+
+select
+    timed.*,
+    judged.reason,
+    judged.reported_local,
+    judged.place,
+    judged.has_coordinates
+from timed
+cross join unnest(array [row(
+    case
+        when dr_no is null or dr_no <> trim(record_id) then 'key_mismatch'
+        when coalesce(occurred_text, '') = '' then 'event_time_missing'
+        {{ civil.verdict('occurred_civil') | indent(8) }}
+    end,
+    {{ civil.local('reported_civil') | indent(4) }},
+    nullif(concat_ws(' / ', street, cross_street), ''),
+    {{ record.has_coordinates() }}
+)]) as judged (reason, reported_local, place, has_coordinates);
+
+insert into incidents (
+    incident_id, source, record_id, revision, op, deleted, late, kind, occurred_local, occurred_at, time_precision,
+    time_zone, reported_local, category, code, description, status, status_code, area_kind, area, place, premise,
+    latitude, longitude, domestic, quality_flags, observed_at, source_updated_at, poll_id, raw_partition, raw_offset
+)
+select
+    {{ record.identity(source, 'crime_report') | indent(4) }},
+    {{ record.occurred('America/Los_Angeles', 'time_precision') | indent(4) }},
+    reported_local,
+    -- codes that are not listed go by their words
+    coalesce({{ category }}, {{ category_by_words }}, 'unmapped') as category,
+    crm_cd as code,
+    crm_cd_desc as description,
+    coalesce({{ status }}, 'unknown') as status,
+    status_code,
+    'area' as area_kind,
+    area_name as area,
+    place,
+    premis_desc as premise,
+    {{ record.coordinates() | indent(4) }},
+    -- assaults on an intimate partner, the only codes that name it; of all others the feed says nothing
+    case when crm_cd in ('236', '626') then true end as domestic,
+    concat_ws(
+        ',',
+        case when area_name is null then 'area_unknown' end,
+        {{ record.coordinate_flags() | indent(8) }},
+        {{ record.midnight_flag() | indent(8) }},
+        case when place is null then 'place_unknown' end,
+        {{ record.clock_flags() | indent(8) }}
+    ) as quality_flags,
+    {{ record.origin() | indent(4) }}
+from {{ source }}_parsed
+where reason = '' or revision > 1;
+
+{% call record.dead_letters(source, row_as_json) %}
+case reason
+    when 'key_mismatch' then concat('dr_no is not the record id ', record_id, '.')
+    when 'event_time_missing' then 'date_occ holds no value.'
+    when 'event_time_out_of_range' then concat('The event time ', occurred_civil, ' is before 1900 or after 2099.')
+    else concat('The event time ', occurred_text, ' is not a civil date.')
+end
+{% endcall %}
