@@ -12,7 +12,7 @@ import jinja2
 
 from schemas import loader, topics
 from schemas.errors import ConfigError
-from stream_jobs import crosswalk, tables
+from stream_jobs import crosswalk, tables, taxonomy
 from stream_jobs.tables import Cluster
 
 FOLDER = Path(__file__).parent
@@ -26,6 +26,7 @@ MINI_BATCH_ROWS = "5000"
 
 NORMALIZE_SINKS = {
     topics.INCIDENTS: "incident_id",
+    topics.PERSONS: "person_id",
     topics.INDICATORS: "indicator_id",
     topics.DEAD_LETTERS: "dead_id",
 }
@@ -87,6 +88,7 @@ def script(path: Path) -> str:
     values = {"source": path.stem}
     if path.parent == NORMALIZE:
         values |= {target: found.expression() for target, found in crosswalk.of_source(path.stem).items()}
+        values["crime_against"] = taxonomy.crime_against()
         values["row_as_json"] = _row_as_json(path.stem)
     templates = jinja2.Environment(  # noqa: S701  what is made is SQL of our own files, no HTML
         loader=jinja2.FileSystemLoader([path.parent, FRAGMENTS]),
@@ -112,7 +114,7 @@ def statements(path: Path) -> list[str]:
 
 
 def normalize(cluster: Cluster, chosen: Sequence[str] | None = None) -> Job:
-    """Return the job that turns the raw events of feeds into incidents, indicators and dead letters.
+    """Return the job that turns the raw events of feeds into incidents, persons, indicators and dead letters.
 
     Args:
         cluster: where topics and schemas are.

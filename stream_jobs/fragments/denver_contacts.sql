@@ -117,14 +117,15 @@ cross join unnest(array [row(
 
 insert into incidents (
     incident_id, source, record_id, revision, op, deleted, late, kind, occurred_local, occurred_at, time_precision,
-    time_zone, closed_local, category, code, description, status, status_code, area_kind, area, place, latitude,
-    longitude, quality_flags, observed_at, source_updated_at, poll_id, raw_partition, raw_offset
+    time_zone, closed_local, category, crime_against, code, description, status, status_code, area_kind, area,
+    place, latitude, longitude, quality_flags, observed_at, source_updated_at, poll_id, raw_partition, raw_offset
 )
 select
     {{ record.identity(source, 'service_request') | indent(4) }},
     {{ record.occurred('America/Denver', 'time_precision') | indent(4) }},
     closed_local,
     'service_request' as category,
+    'not_a_crime' as crime_against,
     agency as code,
     summary as description,
     coalesce({{ status }}, case when closed_local is not null then 'closed' else 'unknown' end) as status,

@@ -60,6 +60,7 @@ select
     judged.reason,
     judged.reported_local,
     judged.closed_local,
+    judged.category,
     judged.has_coordinates
 from timed
 cross join unnest(array [row(
@@ -70,21 +71,23 @@ cross join unnest(array [row(
     end,
     {{ civil.local('reported_text') | indent(4) }},
     {{ civil.local('closed_text') | indent(4) }},
+    coalesce({{ category }}, 'unmapped'),
     {{ record.has_coordinates() }}
-)]) as judged (reason, reported_local, closed_local, has_coordinates);
+)]) as judged (reason, reported_local, closed_local, category, has_coordinates);
 
 insert into incidents (
     incident_id, source, record_id, revision, op, deleted, late, kind, occurred_local, occurred_at, time_precision,
-    time_zone, reported_local, closed_local, category, code, description, status, status_code, area_kind, area,
-    place, premise, latitude, longitude, domestic, quality_flags, observed_at, source_updated_at, poll_id,
-    raw_partition, raw_offset
+    time_zone, reported_local, closed_local, category, crime_against, code, description, status, status_code,
+    area_kind, area, place, premise, latitude, longitude, domestic, quality_flags, observed_at, source_updated_at,
+    poll_id, raw_partition, raw_offset
 )
 select
     {{ record.identity(source, 'crime_report') | indent(4) }},
     {{ record.occurred('America/Chicago', 'time_precision') | indent(4) }},
     reported_local,
     closed_local,
-    coalesce({{ category }}, 'unmapped') as category,
+    category,
+    {{ crime_against }} as crime_against,
     ucr_code as code,
     crime_type as description,
     case when clearance_status is null then 'open' else coalesce({{ status }}, 'unknown') end as status,

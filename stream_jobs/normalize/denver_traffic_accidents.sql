@@ -34,7 +34,11 @@ with published as (
         ) as offense,
         regexp_replace(lower(trim(`row`.neighborhood_id)), '[^a-z0-9]+', '-') as neighbourhood,
         nullif(trim(regexp_replace(`row`.incident_address, '[\s\xA0]+', ' ')), '') as address,
-        nullif(nullif(trim(`row`.road_description), ''), 'UNDER INVESTIGATION') as road_description
+        nullif(nullif(trim(`row`.road_description), ''), 'UNDER INVESTIGATION') as road_description,
+        nullif(trim(`row`.road_condition), '') as road_condition_code,
+        nullif(trim(`row`.light_condition), '') as light_condition_code,
+        trim(`row`.seriously_injured) as injured_text,
+        trim(`row`.fatalities) as fatalities_text
     from raw_denver_traffic_accidents
 ),
 
@@ -100,7 +104,11 @@ timed as (
 select
     timed.*,
     judged.reason,
-    judged.has_coordinates
+    judged.category,
+    judged.has_coordinates,
+    judged.fatalities,
+    judged.road_words,
+    judged.light_words
 from timed
 cross join unnest(array [row(
     case
@@ -110,19 +118,25 @@ cross join unnest(array [row(
         when regexp(occurred_civil, '^(19|20)') then ''
         else 'event_time_out_of_range'
     end,
-    {{ record.has_coordinates() }}
-)]) as judged (reason, has_coordinates);
+    coalesce({{ category }}, 'unmapped'),
+    {{ record.has_coordinates() }},
+    {{ record.people('fatalities_text') | indent(4) }},
+    upper(road_condition_code),
+    upper(light_condition_code)
+)]) as judged (reason, category, has_coordinates, fatalities, road_words, light_words);
 
 insert into incidents (
     incident_id, source, record_id, revision, op, deleted, late, kind, occurred_local, occurred_at, time_precision,
-    time_zone, reported_local, category, code, description, status, area_kind, area, place, premise, latitude,
-    longitude, quality_flags, observed_at, source_updated_at, poll_id, raw_partition, raw_offset
+    time_zone, reported_local, category, crime_against, code, description, status, area_kind, area, place, premise,
+    latitude, longitude, seriously_injured, fatalities, road_condition, road_condition_code, light_condition,
+    light_condition_code, quality_flags, observed_at, source_updated_at, poll_id, raw_partition, raw_offset
 )
 select
-    {{ record.identity(source, 'traffic_accident', record_id='record_number') | indent(4) }},
+    {{ record.identity(source, 'accident', record_id='record_number') | indent(4) }},
     {{ record.occurred('America/Denver', "'minute'") | indent(4) }},
     replace(reported_civil, ' ', 'T') as reported_local,
-    coalesce({{ category }}, 'unmapped') as category,
+    category,
+    {{ crime_against }} as crime_against,
     offense_code as code,
     offense as description,
     -- the feed says nothing of the police's case
@@ -132,10 +146,21 @@ select
     address as place,
     road_description as premise,
     {{ record.coordinates() | indent(4) }},
+    {{ record.people('injured_text') | indent(4) }} as seriously_injured,
+    fatalities,
+    {{ record.mapped('road_words', road_condition) }} as road_condition,
+    road_condition_code,
+    {{ record.mapped('light_words', light_condition) }} as light_condition,
+    light_condition_code,
     concat_ws(
         ',',
         case when area is null then 'area_unknown' end,
         {{ record.coordinate_flags() | indent(8) }},
+        -- the label and the number of people killed tell two stories
+        case
+            when (accident_type in ('traffic-accident-fatal', 'traffic-vehicular-homicide')) <> (fatalities > 0)
+                then 'fatalities_disagree'
+        end,
         case when reason = '' and substring(occurred_civil, 12, 5) = '00:00' then 'midnight' end,
         case when address is null then 'place_unknown' end
     ) as quality_flags,

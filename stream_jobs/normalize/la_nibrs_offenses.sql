@@ -13,17 +13,24 @@ with published as (
         `partition` as raw_partition,
         `offset` as raw_offset,
         trim(`row`.uniquenibrno) as uniquenibrno,
+        nullif(trim(`row`.caseno), '') as case_id,
         upper(trim(replace(`row`.date_occ, 'T', ' '))) as occurred_text,
         trim(`row`.time_occ) as occurred_clock,
         upper(trim(replace(`row`.date_rptd, 'T', ' '))) as reported_text,
         nullif(upper(trim(`row`.nibr_code)), '') as published_code,
         nullif(trim(`row`.nibr_description), '') as nibr_description,
+        lower(trim(`row`.crime_against)) as published_against,
         -- the code is a number without a published meaning; the words say it
         upper(trim(`row`.status_desc)) as status_desc,
         nullif(trim(`row`.status), '') as status_code,
         upper(trim(`row`.domestic_violence_crime)) as domestic_violence_crime,
         nullif(trim(`row`.area_name), '') as area_name,
         nullif(trim(`row`.premis_desc), '') as premis_desc,
+        nullif(trim(`row`.premis_cd), '') as premise_code,
+        -- as with the status, the words say what the code means
+        nullif(upper(trim(`row`.weapon_desc)), '') as weapon_words,
+        nullif(trim(`row`.weapon_used_cd), '') as weapon_code,
+        trim(`row`.totalvictimcount) as victim_count,
         nullif(trim(regexp_replace(`row`.location, ' +', ' ')), '') as place,
         try_cast(`row`.lat as double) as latitude,
         try_cast(`row`.lon as double) as longitude
@@ -52,15 +59,22 @@ cross join unnest(array [row(
 )]) as judged (reason, reported_local, nibr_code, has_coordinates);
 
 insert into incidents (
-    incident_id, source, record_id, revision, op, deleted, late, kind, occurred_local, occurred_at, time_precision,
-    time_zone, reported_local, category, code, description, status, status_code, area_kind, area, place, premise,
-    latitude, longitude, domestic, quality_flags, observed_at, source_updated_at, poll_id, raw_partition, raw_offset
+    incident_id, source, record_id, revision, op, deleted, late, kind, case_id, occurred_local, occurred_at,
+    time_precision, time_zone, reported_local, category, crime_against, code, description, status, status_code,
+    area_kind, area, place, premise, premise_code, latitude, longitude, domestic, victims, weapon, weapon_code,
+    quality_flags, observed_at, source_updated_at, poll_id, raw_partition, raw_offset
 )
 select
-    {{ record.identity(source, 'crime_report') | indent(4) }},
+    {{ record.identity(source, 'offence') | indent(4) }},
+    case_id,
     {{ record.occurred('America/Los_Angeles', 'time_precision') | indent(4) }},
     reported_local,
     coalesce({{ category }}, 'unmapped') as category,
+    case
+        when published_against in ('person', 'property', 'society') then published_against
+        when published_against like 'not a crime%' then 'not_a_crime'
+        else {{ against }}
+    end as crime_against,
     nibr_code as code,
     nibr_description as description,
     coalesce({{ status }}, 'unknown') as status,
@@ -69,11 +83,15 @@ select
     area_name as area,
     place,
     premis_desc as premise,
+    premise_code,
     {{ record.coordinates() | indent(4) }},
     case
         when domestic_violence_crime in ('YES', 'Y') then true
         when domestic_violence_crime in ('NO', 'N') then false
     end as domestic,
+    {{ record.people('victim_count') | indent(4) }} as victims,
+    {{ record.mapped('weapon_words', weapon) }} as weapon,
+    weapon_code,
     concat_ws(
         ',',
         case when area_name is null then 'area_unknown' end,

@@ -35,6 +35,7 @@ with published as (
 select
     published.*,
     judged.reason,
+    judged.category,
     judged.place
 from published
 cross join unnest(array [row(
@@ -43,18 +44,20 @@ cross join unnest(array [row(
         when coalesce(occurred_civil, '') = '' then 'event_time_missing'
         {{ civil.verdict('occurred_civil') | indent(8) }}
     end,
+    coalesce({{ category }}, 'unmapped'),
     nullif(concat_ws(' / ', nullif(street, ''), nullif(cross_street, '')), '')
-)]) as judged (reason, place);
+)]) as judged (reason, category, place);
 
 insert into incidents (
     incident_id, source, record_id, revision, op, deleted, late, kind, occurred_local, occurred_at, time_precision,
-    time_zone, category, code, description, status, status_code, area_kind, area, place, priority, domestic,
-    quality_flags, observed_at, source_updated_at, poll_id, raw_partition, raw_offset
+    time_zone, category, crime_against, code, description, status, status_code, area_kind, area, place, priority,
+    domestic, quality_flags, observed_at, source_updated_at, poll_id, raw_partition, raw_offset
 )
 select
     {{ record.identity(source, 'call_for_service') | indent(4) }},
     {{ record.occurred('America/Los_Angeles', "'second'") | indent(4) }},
-    coalesce({{ category }}, 'unmapped') as category,
+    category,
+    {{ crime_against }} as crime_against,
     call_type as code,
     {{ description }} as description,
     coalesce({{ status }}, 'unknown') as status,

@@ -72,6 +72,7 @@ def test_another_set_of_feeds_is_another_job_so_that_no_checkpoint_of_the_first_
     [
         ([AUSTIN], [topics.INCIDENTS, topics.DEAD_LETTERS]),
         (["california_laus"], [topics.INDICATORS, topics.DEAD_LETTERS]),
+        (["catalonia_hate_persons"], [topics.PERSONS, topics.DEAD_LETTERS]),
         ([AUSTIN, "california_laus"], [topics.INCIDENTS, topics.INDICATORS, topics.DEAD_LETTERS]),
     ],
 )
@@ -178,6 +179,10 @@ def test_comments_and_closing_semicolons_are_no_part_of_a_statement(tmp_path):
     [
         ("normalize/san_diego_calls", ["raw_san_diego_calls", "incidents", "dead_letters", "san_diego_calls_parsed"]),
         ("normalize/california_laus", ["raw_california_laus", "indicators", "dead_letters", "california_laus_parsed"]),
+        (
+            "normalize/catalonia_hate_persons",
+            ["raw_catalonia_hate_persons", "persons", "dead_letters", "catalonia_hate_persons_parsed"],
+        ),
         ("windows/counts_by_day", ["incidents", "incident_counts", "current_incidents"]),
     ],
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stream_rows import NO_VALUES
 
 from civicwire.settings import ROOT
 from civicwire.stack.installed import Installed
@@ -62,6 +63,11 @@ ROW: dict[str, dict[str, str | None]] = {
         "group": "A",
         "nibr_code": "13B",
         "nibr_description": "Simple Assault",
+        "crime_against": "Person",
+        "premis_cd": "RA",
+        "weapon_used_cd": "40",
+        "weapon_desc": "Personal Weapons (hands, feet, teeth, etc.)",
+        "totalvictimcount": "1",
         "premis_desc": "SINGLE FAMILY DWELLING",
         "status": "14",
         "status_desc": "Adult Other",
@@ -311,6 +317,7 @@ def test_a_good_report_becomes_an_incident_with_every_field(la, source):
     incident = la.of(source, "good")
     assert isinstance(incident.pop("raw_offset"), int)
     assert incident == {
+        **{name: value for name, value in NO_VALUES.items() if name != "raw_offset"},
         "incident_id": f"{source}:good",
         "source": source,
         "record_id": "good",
@@ -324,8 +331,8 @@ def test_a_good_report_becomes_an_incident_with_every_field(la, source):
         "time_precision": "minute",
         "time_zone": "America/Los_Angeles",
         "reported_local": "2020-01-09T00:00:00",
-        "closed_local": None,
         "category": "assault",
+        "crime_against": "person",
         "code": "624",
         "description": "BATTERY - SIMPLE ASSAULT",
         "status": "cleared_exceptional",
@@ -334,13 +341,11 @@ def test_a_good_report_becomes_an_incident_with_every_field(la, source):
         "area": "Southwest",
         "place": "1100 W 39TH PL",
         "premise": "SINGLE FAMILY DWELLING",
+        "premise_code": "501",
         "latitude": 34.0141,
         "longitude": -118.2978,
-        "priority": None,
-        "domestic": None,
         "quality_flags": "",
         "observed_at": "2026-11-20T12:00:00",
-        "source_updated_at": None,
         "poll_id": f"{source}@20261120T120000.000000Z",
         "raw_partition": 1,
     }
@@ -349,6 +354,12 @@ def test_a_good_report_becomes_an_incident_with_every_field(la, source):
 def test_a_good_offence_becomes_an_incident_with_every_field(la):
     incident = la.of(NIBRS, "good")
     changed = {
+        "kind": "offence",
+        "case_id": "250100001",
+        "victims": 1,
+        "weapon": "bodily_force",
+        "weapon_code": "40",
+        "premise_code": "RA",
         "occurred_local": "2025-01-08T22:30:00",
         "occurred_at": "2025-01-09T06:30:00",
         "reported_local": "2025-01-09T08:15:00",
