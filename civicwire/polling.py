@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 from civicwire.settings import Settings
+from producers.catalog import Source
+from producers.drift import Affected
 from producers.poll import Connections
 
 
@@ -23,7 +26,15 @@ def connections(settings: Settings, since: str | None = None) -> Connections:
         ledgers=settings.home / "ledgers",
         portal=endpoints.portal,
         since=since,
+        affected=_affected,
     )
+
+
+def _affected(source: Source, column: str) -> Affected:
+    """Return what depends on a column; the SQL is parsed only when something drifts."""
+    from civicwire import lineage
+
+    return lineage.affected(source, column)
 
 
 def last_receipts(settings: Settings) -> dict[str, list[dict[str, Any]]]:
@@ -40,3 +51,11 @@ def last_receipts(settings: Settings) -> dict[str, list[dict[str, Any]]]:
             receipt: Any = registry.decode(reach.registry, body)
             receipts.setdefault(receipt["source"], []).append(receipt)
     return receipts
+
+
+def collect_garbage_seldom() -> None:
+    """Let Python look for cycles less often: a page is tens of thousands of objects without one, looked at in vain.
+
+    This is a setting of the process, so it is for the commands that poll.
+    """
+    gc.set_threshold(200_000, 50, 50)

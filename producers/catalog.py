@@ -170,6 +170,10 @@ class Source(_Strict):
         description="evolve: new columns go to extras; freeze: they are left out, and a column that is dropped, "
         "renamed or retyped stops the poll; stop: any change of the columns does",
     )
+    vocabularies: list[str] = Field(
+        default_factory=list,
+        description="columns that hold codes, by the schema's names: a value never seen before is a drift event",
+    )
     ignore_columns: list[str] = Field(default_factory=list, description="glob patterns of columns to leave out")
     shrink_limit: float = Field(
         default=0.2,
@@ -188,7 +192,7 @@ class Source(_Strict):
     @model_validator(mode="after")
     def _columns_exist(self) -> Source:
         known = set(self.columns)
-        for column in [*self.key_columns, self.event_time, *self.renames.values()]:
+        for column in [*self.key_columns, self.event_time, *self.renames.values(), *self.vocabularies]:
             if column not in known:
                 raise ValueError(
                     f"{column!r} is no column of schemas/raw/{self.key}.avsc: add it there or correct it here"

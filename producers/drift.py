@@ -1,4 +1,4 @@
-"""What changed about a feed's columns between two polls: added, dropped, renamed, retyped."""
+"""What changed about a feed's columns between two polls: added, dropped, renamed, retyped; and what hangs on them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,41 @@ from producers.catalog import Source
 SAME = 0.9
 """So much of a dropped column's values must stand in an added one for the two to be one column renamed."""
 
+STOPPING = ("column_dropped", "column_renamed", "column_retyped")
+"""Changes that stop the poll of a feed whose columns are frozen."""
+
 Pair = tuple[Mapping[str, str], Mapping[str, str]]
 """A revised row's columns before and after, by their names in the schema."""
 
 
 @dataclass(frozen=True, slots=True)
+class Affected:
+    """What depends on a column of a feed: columns of the incident model, marts, and panels by their titles."""
+
+    columns: tuple[str, ...] = ()
+    marts: tuple[str, ...] = ()
+    panels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Drift:
-    """One change. ``kind`` is column_added, column_dropped, column_renamed or column_retyped."""
+    """One change.
+
+    Attributes:
+        kind: column_added, column_dropped, column_renamed, column_retyped, value_added (a value never seen before),
+            values_added (so many that they are not told one by one) or vocabulary_unbounded.
+        column: the column by its published name, the old one of a renamed column; by the schema's name where it is
+            about values.
+        detail: a sentence for a person.
+        value: the value, if it is about one.
+        rows: rows of the poll that have it.
+    """
 
     kind: str
     column: str
     detail: str
+    value: str | None = None
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +112,10 @@ def position_after(source: Source, position: Mapping[str, str], now: Columns) ->
 
 
 def stops(source: Source, found: Iterable[Drift]) -> list[Drift]:
-    """Return those changes at which the source's policy stops the poll."""
+    """Return those changes at which the source's policy stops the poll; a new value of a known column never does."""
     if source.drift == "evolve":
         return []
-    return [one for one in found if source.drift == "stop" or one.kind != "column_added"]
+    return [one for one in found if one.kind in STOPPING or (source.drift == "stop" and one.kind == "column_added")]
 
 
 def ignored(source: Source, name: str) -> bool:

@@ -1,33 +1,34 @@
 """The ledger: what is known of every row of one feed, as a cache of the topics that can be deleted at any time.
 
 ``restore`` reads what the topics hold past the ledger's offsets: after a crash, on a new machine, or after a poll of
-its own, the way is the same. The file is SQLite; a million rows take about 150 MB.
+its own, the way is the same. The file is SQLite.
+
+Every record has a number of its own, from 1 up. Which records a poll has met is one byte each under these numbers, so
+that a scan of millions of unchanged rows writes nothing.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-import fastavro
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from producers import tail
 from producers.catalog import Source
-from schemas import registry, topics
+from schemas import decoding, registry, topics
 from schemas.errors import FatalError, RetriableError
 from schemas.wire import HEADER, schema_id
 
-LAST_HEADER_FIELD = "scope"
-"""Raw events start with the same fields in every feed; the ledger decodes up to this one and no further."""
+HEAD = ("record_id", "revision", "op", "content_hash", "scope")
+"""What the ledger reads of a raw event; these fields stand at its beginning, and the row behind them is not decoded."""
 VISIBLE_SECONDS = 0.01
 """Between two looks for a transaction that was committed a moment ago."""
 ENDS = ("delete", "expire")
@@ -35,11 +36,19 @@ ENDS = ("delete", "expire")
 NEAR = 2_000
 """Within so many records reading on is cheaper than seeking."""
 
+SPARSE_NUMBERS = 1_000_000
+SPARSE_FACTOR = 4
+"""So many numbers a record, in a ledger that has used more than a million of them, and they are given anew."""
+LAYOUT = 2
+"""Version of the tables; a file of another one is emptied and restored from the topics."""
+CACHE_KIB = 65_536
+KEPT = ("records", "numbers", "positions", "cursor", "dead")
 _TABLES = """
 create table if not exists records (
-  record_id text primary key, content_hash text not null, revision integer not null, live integer not null,
-  scope text not null, topic_partition integer not null, topic_offset integer not null
+  record_id text primary key, digest blob not null, revision integer not null, live integer not null,
+  scope text not null, topic_partition integer not null, topic_offset integer not null, number integer not null
 ) without rowid;
+create table if not exists numbers (only_one integer primary key check (only_one = 1), number integer not null);
 create table if not exists positions (
   topic text not null, topic_partition integer not null, next_offset integer not null, topic_id text not null,
   primary key (topic, topic_partition)
@@ -48,23 +57,16 @@ create table if not exists cursor (only_one integer primary key check (only_one 
 create table if not exists dead (dead_id text primary key) without rowid;
 """
 _TEMPORARY = """
-create temp table page (ordinal integer primary key, record_id text not null, content_hash text not null);
-create temp table seen (record_id text primary key, scope text not null) without rowid;
 create temp table changes (
-  record_id text primary key, op text not null, revision integer not null, late integer not null, event blob not null
+  record_id text not null, op text not null, revision integer not null, late integer not null, event blob not null
 );
 create temp table equal_rows (content_hash text primary key, rows integer not null) without rowid;
 create temp table dead_seen (dead_id text primary key, event blob not null);
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the ledger knows of one row."""
-
-    content_hash: str
-    revision: int
-    live: bool
+Known = tuple[bytes | None, int, int, int | None]
+"""What the ledger knows of one record: digest, revision, 1 if the portal holds it, number; all None if nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +89,9 @@ class Gone:
 
 
 @cache
-def _prefix(registry_url: str, identity: int) -> Any:
-    """Return the writer's schema cut behind the header fields: Avro is sequential, so the rest need not be decoded."""
-    writer = json.loads(str(registry.client(registry_url).get_schema(identity).schema_str))
-    names = [field["name"] for field in writer["fields"]]
-    writer["fields"] = writer["fields"][: names.index(LAST_HEADER_FIELD) + 1]
-    return fastavro.parse_schema(writer)
+def _head_reader(registry_url: str, identity: int) -> decoding.Read:
+    """Return what reads the head of events that were written with the schema ``identity``."""
+    return decoding.reader(registry.schema_by_id(registry_url, identity), HEAD)
 
 
 class Ledger:
@@ -107,8 +106,21 @@ class Ledger:
         # One thread at a time uses it, but a scheduler's pool may give each poll another one.
         self._database = sqlite3.connect(folder / f"{source.key}.sqlite", isolation_level=None, check_same_thread=False)
         # The file is a cache of the topics: losing its last seconds in a power cut costs a read, so no fsync.
-        self._database.executescript("pragma journal_mode = wal; pragma synchronous = off; pragma temp_store = file;")
-        self._database.executescript(_TABLES + _TEMPORARY)
+        self._database.executescript(
+            "pragma journal_mode = wal; pragma synchronous = off; pragma temp_store = file;"
+            f"pragma cache_size = -{CACHE_KIB}; pragma temp.cache_size = -{CACHE_KIB};"
+        )
+        self._lay_out()
+        self._database.executescript(_TEMPORARY)
+        self._met = bytearray()
+        self._changed: set[int] = set()
+
+    def _lay_out(self) -> None:
+        (layout,) = self._database.execute("pragma user_version").fetchone()
+        if layout != LAYOUT:
+            drops = "".join(f"drop table if exists {table};" for table in KEPT)
+            self._database.executescript(f"begin immediate; {drops} pragma user_version = {LAYOUT}; commit;")
+        self._database.executescript(_TABLES)
 
     def close(self) -> None:
         """Close the file."""
@@ -137,6 +149,10 @@ class Ledger:
                 [(topic, part, at, identities[topic]) for (topic, part), at in ends.items()],
             )
         return applied
+
+    def last_raw_offsets(self) -> tail.Offsets:
+        """Return the offset of the last record of each partition of the raw topic, committed or not."""
+        return tail.last_offsets(self._bootstrap_servers, self._raw)
 
     def restore_past(self, written: Mapping[tuple[str, int], int]) -> None:
         """Restore until what a transaction has just written to the ledger's topics is in.
@@ -171,18 +187,18 @@ class Ledger:
             raise
 
     def _forget(self) -> None:
-        for table in ("records", "positions", "cursor", "dead"):
+        for table in KEPT:
             self._database.execute(f"delete from {table}")  # noqa: S608 - names from the line above
 
     def _apply(self, batch: Iterable[Message]) -> None:
-        records = []
+        events: dict[bytes, Message] = {}
         for message in batch:
-            body = message.value()
             if message.topic() == self._raw:
-                head = self._decode(body, prefix=True)
-                content = (head["record_id"], head["content_hash"], head["revision"], head["op"] not in ENDS)
-                records.append((*content, head["scope"], message.partition(), message.offset()))
-            elif message.topic() == topics.CURSORS.name:
+                # Of several events of one record in a batch only the last counts; they share their partition.
+                events[message.key() or b""] = message
+                continue
+            body = message.value()
+            if message.topic() == topics.CURSORS.name:
                 if message.key() == self._source.encode() and body is not None:
                     position = json.dumps(self._decode(body)["position"])
                     self._database.execute("insert or replace into cursor values (1, ?)", (position,))
@@ -190,15 +206,53 @@ class Ledger:
                 letter = self._decode(body)
                 if letter["source"] == self._source and letter["stage"] == "poll":
                     self._database.execute("insert or ignore into dead values (?)", (letter["dead_id"],))
-        self._database.executemany("insert or replace into records values (?, ?, ?, ?, ?, ?, ?)", records)
+        if events:
+            self._apply_events(events.values())
 
-    def _decode(self, body: bytes | None, *, prefix: bool = False) -> dict[str, Any]:
+    def _apply_events(self, events: Iterable[Message]) -> None:
+        records = []
+        for message in events:
+            record_id, revision, op, content_hash, scope = self._head(message.value())
+            content = (record_id, bytes.fromhex(content_hash), revision, op not in ENDS, scope)
+            records.append((*content, message.partition(), message.offset()))
+        # In the order of the table neighbours share a page of the file.
+        records.sort()
+        last = self._last_number()
+        self._database.executemany(
+            "insert into records values (?, ?, ?, ?, ?, ?, ?, ?) on conflict do update set digest = excluded.digest, "
+            "revision = excluded.revision, live = excluded.live, scope = excluded.scope, "
+            "topic_partition = excluded.topic_partition, topic_offset = excluded.topic_offset",
+            ((*record, last + at) for at, record in enumerate(records, start=1)),
+        )
+        self._database.execute("insert or replace into numbers values (1, ?)", (last + len(records),))
+
+    def _last_number(self) -> int:
+        return int(self._database.execute("select coalesce(max(number), 0) from numbers").fetchone()[0])
+
+    def _renumber(self) -> None:
+        """Give the records the numbers from 1 up: a revision uses one up as well, so in years they become sparse."""
+        last = self._last_number()
+        if last <= SPARSE_NUMBERS:
+            return
+        (records,) = self._database.execute("select count(*) from records").fetchone()
+        if last <= SPARSE_FACTOR * records:
+            return
+        with self._together():
+            self._database.execute(
+                "update records set number = dense.number from (select record_id, row_number() over () as number "
+                "from records) as dense where records.record_id = dense.record_id"
+            )
+            self._database.execute("insert or replace into numbers values (1, ?)", (records,))
+
+    def _head(self, body: bytes | None) -> tuple[Any, ...]:
+        if body is None:
+            raise FatalError(f"{self._raw} holds a tombstone, which civicwire never writes there.")
+        return _head_reader(self._registry_url, schema_id(body))(body, HEADER.size)
+
+    def _decode(self, body: bytes | None) -> dict[str, Any]:
         if body is None:
             raise FatalError(f"{self._raw} or a shared topic holds a tombstone, which civicwire never writes there.")
-        if not prefix:
-            return cast("dict[str, Any]", registry.decode(self._registry_url, body))
-        schema = _prefix(self._registry_url, schema_id(body))
-        return cast("dict[str, Any]", fastavro.schemaless_reader(io.BytesIO(body[HEADER.size :]), schema, None))
+        return cast("dict[str, Any]", registry.decode(self._registry_url, body))
 
     # --- what is known ------------------------------------------------------------------------------------------
 
@@ -233,25 +287,35 @@ class Ledger:
         for record_id, revision, live in self._database.execute("select record_id, revision, live from records"):
             yield Held(record_id, revision, bool(live))
 
+    def published_rows(self) -> Iterator[dict[str, str | None]]:
+        """Yield the known columns of every event that the raw topic holds, oldest first in each partition."""
+        for batch in tail.read(self._bootstrap_servers, [self._raw], {}, lambda _ends: None):
+            for message in batch:
+                yield self._decode(message.value())["row"]
+
     # --- one poll -----------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """Forget what an earlier poll of this process left in the temporary tables."""
-        for table in ("page", "seen", "changes", "equal_rows", "dead_seen"):
+        """Forget what an earlier poll of this process left."""
+        for table in ("changes", "equal_rows", "dead_seen"):
             self._database.execute(f"delete from {table}")  # noqa: S608 - names from the line above
+        self._changed = set()
+        self._database.execute("drop index if exists temp.changes_by_id")
+        self._renumber()
+        self._met = bytearray(self._last_number() + 1)
 
-    def look_up(self, rows: list[tuple[str, str]], scope: str) -> list[Known | None]:
-        """Note ``(record_id, content_hash)`` pairs as seen in ``scope`` and return what is known of each, in order."""
-        execute = self._database.execute
-        with self._together():
-            execute("delete from page")
-            self._database.executemany("insert into page values (?, ?, ?)", ((at, *row) for at, row in enumerate(rows)))
-            execute("insert or ignore into seen select record_id, ? from page", (scope,))
-        found = execute(
-            "select known.content_hash, known.revision, known.live "
-            "from page left join records as known using (record_id) order by page.ordinal"
+    def look_up(self, record_ids: list[str]) -> list[Known]:
+        """Note that the portal holds these records, and return what is known of each, in order."""
+        found: list[Known] = self._database.execute(
+            "select digest, revision, live, number from json_each(?) as page "
+            "left join records on record_id = page.value order by page.key",
+            (json.dumps(record_ids),),
         ).fetchall()
-        return [None if row[0] is None else Known(row[0], row[1], bool(row[2])) for row in found]
+        met = self._met
+        for _, _, _, number in found:
+            if number is not None:
+                met[number] = 1
+        return found
 
     def occurrences(self, hashes: list[str]) -> list[int]:
         """Return for each hash, in order, how many rows with it this scan has had up to and with this one."""
@@ -269,15 +333,26 @@ class Ledger:
         """Count equal rows anew: another scan reads the same rows or those of another scope."""
         self._database.execute("delete from equal_rows")
 
-    def pending(self) -> set[str]:
-        """Return the identities of the rows last looked up that this poll has a change of already."""
-        found = self._database.execute("select record_id from changes where record_id in (select record_id from page)")
+    def pending(self, record_ids: list[str]) -> set[str]:
+        """Return those of the identities that this poll has a change of already."""
+        maybe = [one for one in record_ids if hash(one) in self._changed]
+        if not maybe:
+            return set()
+        # An index on every change would cost more than all else that is done with it, and a portal that gives an
+        # identity twice is rare.
+        self._database.execute("create index if not exists temp.changes_by_id on changes (record_id)")
+        found = self._database.execute(
+            "select record_id from json_each(?) as page join changes on record_id = page.value", (json.dumps(maybe),)
+        )
         return {record_id for (record_id,) in found}
 
-    def put_changes(self, changes: list[tuple[str, str, int, bool, bytes]]) -> None:
-        """Keep ``(record_id, op, revision, late, encoded event)`` until the poll is published; a later one wins."""
+    def put_changes(self, changes: Collection[tuple[str, str, int, bool, bytes]]) -> None:
+        """Keep ``(record_id, op, revision, late, encoded event)`` until the poll is published; none may be pending."""
+        if not changes:
+            return
+        self._changed.update([hash(change[0]) for change in changes])
         with self._together():
-            self._database.executemany("insert or replace into changes values (?, ?, ?, ?, ?)", changes)
+            self._database.executemany("insert into changes values (?, ?, ?, ?, ?)", changes)
 
     def drop_change(self, record_id: str) -> None:
         """Take back the change of ``record_id``: a later reading equals what is known."""
@@ -294,11 +369,11 @@ class Ledger:
         return {**{op: count for op, count, _ in rows}, "late": sum(late for _, _, late in rows)}
 
     def gone(self, scope: str) -> Iterator[Gone]:
-        """Yield the rows of ``scope`` that exist and were not seen, in the order of their last events."""
+        """Yield the rows of ``scope`` that exist and that this poll has not met, in the order of their last events."""
+        self._database.create_function("met", 1, self._met.__getitem__)
         for row in self._database.execute(
             "select record_id, revision, topic_partition, topic_offset from records "
-            "where live and scope = ? and record_id not in (select record_id from seen) "
-            "order by topic_partition, topic_offset",
+            "where live and scope = ? and not met(number) order by topic_partition, topic_offset",
             (scope,),
         ):
             yield Gone(*row)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,12 @@ from producers.catalog import Source
 from producers.clients import Asked, Client, Scan, client
 from producers.http import Portal
 from producers.ledger import ENDS, Gone, Ledger
-from producers.publisher import Outgoing, Publisher
-from producers.rows import Dead, Row, dead_letter, event_time_reader, numbered, shaper
+from producers.publisher import Outgoing, Publisher, Written
+from producers.rows import Dead, Row, Shaper, dead_letter, event_time_reader, numbered
+from producers.vocabulary import Vocabulary
 from schemas import kafka_topics, loader, registry, topics
 from schemas.errors import CivicwireError, FatalError, RecordError
-from schemas.wire import encoder
+from schemas.wire import cells_encoder, encoder
 
 FUTURE = timedelta(days=2)
 """An event time further ahead than this is a typing error and must not make every later row look late."""
@@ -40,6 +41,13 @@ RENAME_SAMPLE = 200
 SHRINK_MATTERS = 100
 """Fewer rows than this may vanish whatever their share: small feeds lose half their rows honestly."""
 
+RAW_FIELDS = (
+    "record_id", "revision", "op", "content_hash", "observed_at", "source_updated_at", "late", "poll_id", "scope",
+    "row", "extras",
+)  # fmt: skip
+"""The fields of every feed's raw events, in their order."""
+Change = tuple[str, str, int, bool, bytes]
+"""Record id, op, revision, late, encoded event."""
 Step = Callable[[str], None]
 """Called with the name of each step that is done; shows progress, and lets a test stop the process right there."""
 
@@ -58,6 +66,8 @@ class Connections:
     portal: str | None = None
     since: str | None = None
     """Bound of a home that keeps only recent rows (ISO date): the first poll's bound stays in the cursor."""
+    affected: Callable[[Source, str], drift.Affected] | None = None
+    """Tells what depends on a column of the feed's schema, for drift events."""
 
 
 @dataclass(slots=True)
@@ -73,6 +83,7 @@ class _Tally:
     newest_event: str | None = None
     extras: set[str] = field(default_factory=set)
     columns: set[str] = field(default_factory=set)
+    types: dict[str, str] = field(default_factory=dict)
     drift: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -133,7 +144,10 @@ class Poller:
             topic.name: encoder(registry.register(connections.registry, topic), loader.parsed(topic.schema))
             for topic in (self._raw, topics.CURSORS, topics.POLLS, topics.DRIFT, topics.DEAD_LETTERS)
         }
-        self._shape = shaper(source)
+        self._encode_event = cells_encoder(
+            registry.register(connections.registry, self._raw), loader.parsed(self._raw.schema), RAW_FIELDS, "row"
+        )
+        self._shape = Shaper(source)
         self._publisher: Publisher | None = None
         self._ledger = Ledger(connections.ledgers, source, connections.kafka, connections.registry)
 
@@ -217,23 +231,29 @@ class _Attempt:
         self._ledger = poller._ledger  # noqa: SLF001
         self._publisher = poller.publisher
         self._encode = poller._encode  # noqa: SLF001
+        self._encode_event = poller._encode_event  # noqa: SLF001
         self._shape = poller._shape  # noqa: SLF001
         self._step = poller._step  # noqa: SLF001
         self._raw = poller._raw  # noqa: SLF001
         self._portal = portal
         self._since = poller._connections.since  # noqa: SLF001
         self._registry = poller._connections.registry  # noqa: SLF001
+        self._affected = poller._connections.affected  # noqa: SLF001
         self._publish = True
         self._poll_id = poll_id
         self._started = started
         self._tally = _Tally()
         self._position: dict[str, str] = {}
+        self._vocabulary = Vocabulary(self._source, {})
 
     def run(self, *, accept_shrink: bool, publish: bool = True, whole: bool = False) -> dict[str, Any]:
         self._publish = publish
         self._ledger.restore()
         self._ledger.begin()
         self._position = {} if whole else self._ledger.position()
+        self._vocabulary = Vocabulary(self._source, self._position)
+        if self._vocabulary.unlearned():
+            self._vocabulary.learn(self._ledger.published_rows())
         self._step("restored")
 
         since = self._position.get("since", "") if self._position else self._since
@@ -301,10 +321,10 @@ class _Attempt:
             return "still_dead"
         if not self._source.key_columns:
             row = numbered(row, scope, self._ledger.occurrences([row.record_id])[0])
-        (known,) = self._ledger.look_up([(row.record_id, row.content_hash)], scope)
-        if known is not None or self._ledger.pending():
+        ((known, *_),) = self._ledger.look_up([row.record_id])
+        if known is not None or self._ledger.pending([row.record_id]):
             return "superseded"
-        event = self._encode[self._raw.name](self._event(row, "insert", 1, scope, late=False))
+        event = self._event(row, row.cells, ("insert", 1, scope), late=False)
         self._ledger.put_changes([(row.record_id, "insert", 1, False, event)])
         return "published"
 
@@ -322,6 +342,7 @@ class _Attempt:
         newest_before = before.get("newest_event")
         if scan.columns is not None:
             self._tally.columns.update(scan.columns)
+            self._tally.types.update(scan.types)
         for page in scan.pages:
             self._tally.rows_in += len(page)
             rows: list[Row] = []
@@ -354,44 +375,54 @@ class _Attempt:
         self._ledger.put_dead(dead.dead_id, self._encode[topics.DEAD_LETTERS.name](letter))
 
     def _diff(self, rows: list[Row], scope: str, newest_before: str | None) -> None:
-        known = self._ledger.look_up([(row.record_id, row.content_hash) for row in rows], scope)
-        encode = self._encode[self._raw.name]
-        pending = self._ledger.pending()
-        changes: dict[str, tuple[str, str, int, bool, bytes]] = {}
-        for row, old in zip(rows, known, strict=True):
-            self._tally.extras.update(row.extras)
-            self._note_newest(row.event_time)
-            # The same identity twice in one poll: the later reading counts, the earlier one is a repeat.
-            if changes.pop(row.record_id, None) is not None:
-                self._tally.unchanged += 1
-            elif row.record_id in pending:
-                pending.discard(row.record_id)
-                self._ledger.drop_change(row.record_id)
-                self._tally.unchanged += 1
-            if old is not None and old.live and old.content_hash == row.content_hash:
-                self._tally.unchanged += 1
+        identities = [row.record_id for row in rows]
+        pending = self._ledger.pending(identities)
+        changes: dict[str, Change] = {}
+        unchanged = 0
+        columns = None
+        for row, (digest, revision, live, _) in zip(rows, self._ledger.look_up(identities), strict=True):
+            if row.columns is not columns:
+                columns = row.columns
+                self._tally.extras.update(columns.extras.columns)
+            if pending or changes:
+                # The same identity twice in one poll: the later reading counts, the earlier one is a repeat.
+                if changes.pop(row.record_id, None) is not None:
+                    unchanged += 1
+                elif row.record_id in pending:
+                    pending.discard(row.record_id)
+                    self._ledger.drop_change(row.record_id)
+                    unchanged += 1
+            if digest == row.digest and live:
+                unchanged += 1
                 continue
-            op = "insert" if old is None else "revise" if old.live else "reappear"
-            late = op == "insert" and bool(newest_before and row.event_time and row.event_time < newest_before)
-            revision = 1 if old is None else old.revision + 1
-            event = encode(self._event(row, op, revision, scope, late=late))
-            changes[row.record_id] = (row.record_id, op, revision, late, event)
-        self._ledger.put_changes(list(changes.values()))
+            event_time = row.event_time
+            self._note_newest(event_time)
+            op = "insert" if digest is None else "revise" if live else "reappear"
+            late = op == "insert" and bool(newest_before and event_time and event_time < newest_before)
+            next_revision = 1 if digest is None else revision + 1
+            cells = row.cells
+            self._vocabulary.note(cells)
+            event = self._event(row, cells, (op, next_revision, scope), late=late)
+            changes[row.record_id] = (row.record_id, op, next_revision, late, event)
+        self._tally.unchanged += unchanged
+        self._ledger.put_changes(changes.values())
 
-    def _event(self, row: Row, op: str, revision: int, scope: str, *, late: bool) -> dict[str, Any]:
-        return {
-            "record_id": row.record_id,
-            "revision": revision,
-            "op": op,
-            "content_hash": row.content_hash,
-            "observed_at": self._started,
-            "source_updated_at": row.updated_at,
-            "late": late,
-            "poll_id": self._poll_id,
-            "scope": scope,
-            "row": row.known,
-            "extras": row.extras,
-        }
+    def _event(self, row: Row, cells: list[str | None], change: tuple[str, int, str], *, late: bool) -> bytes:
+        """Return the encoded raw event of ``RAW_FIELDS``; ``change`` is op, revision and scope."""
+        op, revision, scope = change
+        return self._encode_event(
+            row.record_id,
+            revision,
+            op,
+            row.content_hash,
+            self._started,
+            row.published.updated_at,
+            late,
+            self._poll_id,
+            scope,
+            cells,
+            row.extras,
+        )
 
     def _note_newest(self, event_time: str | None) -> None:
         if event_time is None or (self._tally.newest_event and event_time <= self._tally.newest_event):
@@ -433,9 +464,7 @@ class _Attempt:
                 f"{self._source.shrink_limit:.0%}. If the portal really dropped them, poll with --accept-shrink."
             )
 
-    def _next(
-        self, row: Gone, op: str, last: dict[str, Any], encode: Callable[[dict[str, Any]], bytes]
-    ) -> tuple[str, str, int, bool, bytes]:
+    def _next(self, row: Gone, op: str, last: dict[str, Any], encode: Callable[[dict[str, Any]], bytes]) -> Change:
         event = {
             **last,
             "revision": row.revision + 1,
@@ -448,18 +477,25 @@ class _Attempt:
 
     def _note_drift(self, asked: Asked, before: dict[str, str], after: dict[str, str]) -> None:
         stated = set(asked.columns) if asked.columns is not None else self._tally.columns or None
-        now = drift.Columns(stated, asked.types, self._tally.extras)
-        found = drift.compare(self._source, before, now, self._revised_rows)
+        now = drift.Columns(stated, asked.types or self._tally.types, self._tally.extras)
+        found = [*drift.compare(self._source, before, now, self._revised_rows), *self._vocabulary.drift()]
         if stopping := drift.stops(self._source, found):
             said = " ".join(one.detail for one in stopping)
             raise FatalError(
                 f"{said} The source's drift policy is {self._source.drift}, so the poll stops and the cursor stays: "
                 f"adapt schemas/raw/{self._source.key}.avsc or the source file, or set `drift: evolve` there."
             )
-        after.update(drift.position_after(self._source, before, now))
-        for one in found:
-            about = {"source": self._source.key, "kind": one.kind, "column": one.column, "detail": one.detail}
-            self._tally.drift.append({**about, "poll_id": self._poll_id, "observed_at": self._started})
+        after.update(drift.position_after(self._source, before, now), **self._vocabulary.position())
+        self._tally.drift.extend(self._drift_event(one) for one in found)
+
+    def _drift_event(self, one: drift.Drift) -> dict[str, Any]:
+        event = {**asdict(one), "source": self._source.key, "poll_id": self._poll_id, "observed_at": self._started}
+        if self._affected is not None:
+            affected = self._affected(self._source, self._source.renames.get(one.column, one.column))
+            event["affected_columns"] = ", ".join(affected.columns)
+            event["affected_marts"] = ", ".join(affected.marts)
+            event["affected_panels"] = "; ".join(affected.panels)
+        return event
 
     def _revised_rows(self) -> Iterator[drift.Pair]:
         revised = (one for one in self.differences(op="revise") if one.before is not None and one.after is not None)
@@ -496,9 +532,15 @@ class _Attempt:
             )
         if not self._publish:
             return receipt
-        written = self._publisher().publish(self._outgoing(receipt, before, after), lambda: self._step("produced"))
+        ends: Written = {}
+
+        def produced() -> None:
+            self._step("produced")
+            ends.update(self._ledger.last_raw_offsets())
+
+        written = self._publisher().publish(self._outgoing(receipt, before, after), produced, own=self._raw.name)
         self._step("committed")
-        self._ledger.restore_past(written)
+        self._ledger.restore_past({**ends, **written})
         self._step("ledger updated")
         return receipt
 

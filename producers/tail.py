@@ -33,6 +33,9 @@ GATHER_SECONDS = 0.05
 FETCH_WAIT_MS = 20
 """How long the broker waits at an end before it says so; its default of 500 would slow every poll."""
 
+QUEUE_KIB = 32_768
+"""What is fetched ahead of a reader; librdkafka's own bound is twice that for each partition."""
+
 Offsets = dict[tuple[str, int], int]
 
 
@@ -59,9 +62,23 @@ def consumer(bootstrap_servers: str) -> Consumer:
             "isolation.level": "read_committed",
             "enable.partition.eof": True,
             "fetch.wait.max.ms": FETCH_WAIT_MS,
+            "queued.max.messages.kbytes": QUEUE_KIB,
             "log_level": SYSLOG_CRITICAL,
         }
     )
+
+
+def last_offsets(bootstrap_servers: str, topic: str) -> Offsets:
+    """Return the offset of the last record of each partition that holds any, whether it is committed yet or not."""
+    reader = consumer(bootstrap_servers)
+    try:
+        found = {
+            (topic, index): _watermarks(reader, TopicPartition(topic, index))[1] - 1
+            for index in reader.list_topics(topic, timeout=TIMEOUT_SECONDS).topics[topic].partitions
+        }
+    finally:
+        reader.close()
+    return {at: offset for at, offset in found.items() if offset >= 0}
 
 
 def read(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import fastavro
 
+from schemas import encoding
 from schemas.errors import RecordError
 
 HEADER = struct.Struct(">bI")
@@ -18,6 +19,18 @@ MAGIC = 0
 def encoder(schema_id: int, schema: Any) -> Callable[[dict[str, Any]], bytes]:
     """Return a function that encodes one record of the parsed ``schema`` behind the header of ``schema_id``."""
     header = HEADER.pack(MAGIC, schema_id)
+    try:
+        return encoding.writer(schema, header)
+    except encoding.UnsupportedSchemaError:
+        return _by_fastavro(header, schema)
+
+
+def cells_encoder(schema_id: int, schema: Any, fields: Sequence[str], cells: str) -> Callable[..., bytes]:
+    """Return ``encoding.cells_writer`` of the parsed ``schema`` behind the header of ``schema_id``."""
+    return encoding.cells_writer(schema, fields, cells, HEADER.pack(MAGIC, schema_id))
+
+
+def _by_fastavro(header: bytes, schema: Any) -> Callable[[dict[str, Any]], bytes]:
     write = fastavro.schemaless_writer
 
     def encode(record: dict[str, Any]) -> bytes:

@@ -48,6 +48,8 @@ class Scan:
     complete: bool
     pages: Iterator[list[Published | Dead]]
     columns: list[str] | None = None
+    types: dict[str, str] = field(default_factory=dict)
+    """The portal's words for the columns' types, where they come with the rows."""
     finished: Finished | None = field(default=None)
 
 

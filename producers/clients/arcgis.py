@@ -10,13 +10,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from producers.catalog import ArcGis, Source
 from producers.clients import Asked, Finished, Position, Scan
-from producers.clients.pages import as_object, elements
+from producers.clients.pages import JsonArray, as_object
 from producers.http import Portal
-from producers.rows import Dead, Published, as_text, dead_letter
+from producers.rows import Dead, Published, dead_letter
 from schemas.errors import FatalError, RetriableError
 
 PAGE_READS = 3
@@ -233,23 +234,23 @@ class ArcGisClient:
         raise RetriableError(f"{self._source.key}: {problem}, {PAGE_READS} times over. The cursor stays; poll again.")
 
     def _parse(self, body: bytes) -> tuple[list[Published | Dead], list[int], bool]:
-        text = body.decode("utf-8")
-        whole = json.loads(text)
+        page = JsonArray(body.decode("utf-8"), "features")
+        whole = page.whole
         if not isinstance(whole, dict):
             raise ValueError("no object")  # noqa: TRY004 - a malformed page, whatever its type
         _raise_error(whole)
         more = bool(whole.get("exceededTransferLimit") or (whole.get("properties") or {}).get("exceededTransferLimit"))
         rows: list[Published | Dead] = []
         numbers: list[int] = []
-        for value, original in elements(text, "features"):
+        for place, value in enumerate(page.values):
             attributes = value["attributes"]
             numbers.append(int(attributes[self._object_id]))
-            values = {str(name).lower(): as_text(item) for name, item in attributes.items() if name != self._object_id}
+            values = {name.lower(): item for name, item in attributes.items() if name != self._object_id}
             if len(values) < len(attributes) - 1:
                 detail = "Two of the row's columns differ only in letter case."
-                rows.append(dead_letter(self._source.key, "columns_ambiguous", detail, original.encode()))
+                rows.append(dead_letter(self._source.key, "columns_ambiguous", detail, page.original(place)))
                 continue
-            rows.append(Published(values, original.encode()))
+            rows.append(Published(values, partial(page.original, place)))
         return rows, numbers, more
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from producers.catalog import Ckan, Source
 from producers.clients import Asked, Finished, Position, Scan
-from producers.clients.pages import as_object, elements
+from producers.clients.pages import JsonArray, as_object
 from producers.http import Portal
 from producers.rows import Dead, Published, as_text, dead_letter
 from schemas.errors import FatalError, RetriableError
@@ -44,7 +45,8 @@ class CkanClient:
         """Yield one complete scan: rows carry no time of their last change."""
         first, fields = self._page(0, None)
         columns = [str(field["id"]) for field in fields if field.get("id") != ROW_NUMBER]
-        scan = Scan(scope="", complete=True, pages=iter(()), columns=columns)
+        types = {str(field["id"]): str(field.get("type", "")) for field in fields if field.get("id") != ROW_NUMBER}
+        scan = Scan(scope="", complete=True, pages=iter(()), columns=columns, types=types)
         scan.pages = self._pages(first, scan)
         yield scan
 
@@ -55,7 +57,8 @@ class CkanClient:
     def reread(self, payload: bytes, position: Position) -> tuple[Published | Dead, str]:  # noqa: ARG002
         """See ``Client``; the payload is the record's JSON object."""
         try:
-            page = self._parse(b'{"records":[' + payload + b"]}", {"total": 1})
+            body = b'{"success":true,"result":{"total":1,"records":[' + payload + b"]}}"
+            page, _ = self._parse(body, "the dead letter")
         except (ValueError, KeyError, TypeError) as error:
             return dead_letter(self._source.key, "json_invalid", f"The row is no record ({error}).", payload), ""
         return page.rows[0], ""
@@ -115,7 +118,7 @@ class CkanClient:
             return [*rows]
         published = next((old for old, new in self._source.renames.items() if new == self._source.event_time), None)
         name = published or self._source.event_time
-        return [row for row in rows if (row.values.get(name) or self._since) >= self._since]
+        return [row for row in rows if (as_text(row.values.get(name)) or self._since) >= self._since]
 
     def _page(self, offset: int, last: int | None) -> tuple[_Page, list[dict[str, Any]]]:
         path = "/api/3/action/datastore_search"
@@ -127,10 +130,8 @@ class CkanClient:
         }
         problem = ""
         for _ in range(PAGE_READS):
-            body = self._portal.get(path, params).body.read()
-            result = self._checked(as_object(body, self._source.key, path), path)
             try:
-                page = self._parse(body, result)
+                page, fields = self._parse(self._portal.get(path, params).body.read(), path)
             except (ValueError, KeyError, TypeError) as error:
                 problem = f"a page cannot be read ({error})"
                 continue
@@ -141,16 +142,20 @@ class CkanClient:
             if not page.rows and offset < page.total:
                 problem = f"a page is empty, {page.total - offset} rows short"
                 continue
-            return page, list(result.get("fields") or [])
+            return page, fields
         raise RetriableError(f"{self._source.key}: {problem}, {PAGE_READS} times over. The cursor stays; poll again.")
 
-    def _parse(self, body: bytes, result: dict[str, Any]) -> _Page:
+    def _parse(self, body: bytes, path: str) -> tuple[_Page, list[dict[str, Any]]]:
+        """Return a page and what the portal says of its columns."""
+        records = JsonArray(body.decode("utf-8"), "records")
+        if not isinstance(records.whole, dict):
+            raise ValueError("no object")  # noqa: TRY004 - a malformed page, whatever its type
+        result = self._checked(records.whole, path)
         page = _Page(int(result["total"]))
-        for value, original in elements(body.decode("utf-8"), "records"):
-            page.numbers.append(int(value[ROW_NUMBER]))
-            values = {str(name): as_text(item) for name, item in value.items() if name != ROW_NUMBER}
-            page.rows.append(Published(values, original.encode()))
-        return page
+        for place, value in enumerate(records.values):
+            page.numbers.append(int(value.pop(ROW_NUMBER)))
+            page.rows.append(Published(value, partial(records.original, place)))
+        return page, list(result.get("fields") or [])
 
 
 class _Page:

@@ -23,7 +23,7 @@ from producers.http import NOT_FOUND, NOT_MODIFIED, Answer, Portal
 from producers.rows import Dead, Published, dead_letter
 from schemas.errors import FatalError, RecordError, RetriableError
 
-PAGE_LINES = 5_000
+PAGE_LINES = 20_000
 JANUARY = 1
 CHUNK_BYTES = 1 << 20
 LONGEST_RECORD_LINES = 50
@@ -137,7 +137,7 @@ class CsvFileClient:
                 lines = records(lines)
             lines = (line.rstrip(b"\r\n") for line in lines)
             columns = self._header(next(lines, b""), year)
-            scan = Scan(scope=str(year), complete=True, pages=iter(()), columns=columns)
+            scan = Scan(scope=str(year), complete=True, pages=iter(()), columns=list(columns))
             scan.pages = self._pages(lines, columns, year, answer, scan)
             yield scan
 
@@ -156,7 +156,7 @@ class CsvFileClient:
         for name, encoding in itertools.product(headers, encodings):
             self._encoding = encoding
             scope = name.removesuffix(".header")
-            found = self._line(payload, json.loads(position[name]))
+            found = self._line(payload, tuple(json.loads(position[name])))
             if isinstance(found, Published):
                 break
         return found, scope
@@ -171,26 +171,26 @@ class CsvFileClient:
                 )
             yield line
 
-    def _header(self, line: bytes, year: int) -> list[str]:
+    def _header(self, line: bytes, year: int) -> tuple[str, ...]:
         text = line.removeprefix(codecs.BOM_UTF8).decode("utf-8", "replace")
         if not text.strip() or text.lstrip().startswith("<"):
             raise RetriableError(
                 f"{self._source.key}: the file of {year} starts with {text[:60]!r}, which is no CSV header. "
                 "Poll again later."
             )
-        columns = [name.strip().lower() for name in next(csv.reader([text]))]
+        columns = tuple(name.strip().lower() for name in next(csv.reader([text])))
         known = [self._source.renames.get(name, name) for name in columns]
         needed = [*self._source.key_columns, self._source.event_time]
         missing = [name for name in needed if name not in known]
         if missing or len(set(columns)) != len(columns):
             raise FatalError(
-                f"{self._source.key}: the header of {year} is {columns}; it lacks {missing or 'unique names'}. "
+                f"{self._source.key}: the header of {year} is {list(columns)}; it lacks {missing or 'unique names'}. "
                 f"If columns were renamed, add them under `renames` in producers/sources/{self._source.key}.yaml."
             )
         return columns
 
     def _pages(
-        self, lines: Iterator[bytes], columns: list[str], year: int, answer: Answer, scan: Scan
+        self, lines: Iterator[bytes], columns: tuple[str, ...], year: int, answer: Answer, scan: Scan
     ) -> Iterator[list[Published | Dead]]:
         rows = 0
         while batch := list(itertools.islice(lines, PAGE_LINES)):
@@ -204,12 +204,13 @@ class CsvFileClient:
 
     def _wanted(self, row: Published | Dead) -> bool:
         """Return whether the row is recent enough for a bounded poll; a row without an event time always is."""
-        if self._since is None or isinstance(row, Dead):
+        if self._since is None or isinstance(row, Dead) or row.names is None:
             return True
-        event_time = row.values.get(self._source.event_time)
-        return event_time is None or event_time >= self._since
+        names = [self._source.renames.get(name, name) for name in row.names]
+        event_time = row.values[names.index(self._source.event_time)]
+        return not event_time or event_time >= self._since
 
-    def _page(self, lines: list[bytes], columns: list[str]) -> list[Published | Dead]:
+    def _page(self, lines: list[bytes], columns: tuple[str, ...]) -> list[Published | Dead]:
         try:
             texts = [line.decode(self._encoding) for line in lines]
             found = list(csv.reader(texts, strict=True))
@@ -220,7 +221,7 @@ class CsvFileClient:
             return [self._row(record, line, columns) for record, line in zip(found, lines, strict=True)]
         return [self._line(line, columns) for line in lines]
 
-    def _line(self, line: bytes, columns: list[str]) -> Published | Dead:
+    def _line(self, line: bytes, columns: tuple[str, ...]) -> Published | Dead:
         """Read one line by itself: the slow way, taken for pages in which something is wrong."""
         try:
             return self._row(self._record(line, len(columns)), line, columns)
@@ -241,5 +242,5 @@ class CsvFileClient:
         return record
 
     @staticmethod
-    def _row(record: list[str], line: bytes, columns: list[str]) -> Published:
-        return Published({name: value or None for name, value in zip(columns, record, strict=True)}, line)
+    def _row(record: list[str], line: bytes, columns: tuple[str, ...]) -> Published:
+        return Published(record, line, names=columns)

@@ -81,6 +81,58 @@ def _find(text: str, at: int, name: str, depth: int = 2) -> int | None:
     return None
 
 
+class JsonArray:
+    """A JSON array read at once, and the own text of an element only when a dead letter needs it.
+
+    Args:
+        text: the array, or an object in which it is the value of ``name``.
+        name: as for ``elements``.
+
+    Attributes:
+        whole: the outermost value; numbers are kept as their digits.
+
+    Raises:
+        ValueError: the text is no JSON.
+    """
+
+    def __init__(self, text: str, name: str | None = None) -> None:
+        self._text = text
+        self._name = name
+        self._originals: list[bytes] | None = None
+        self.whole: Any = _DECODER.decode(text)
+
+    @property
+    def values(self) -> list[Any]:
+        """The elements.
+
+        Raises:
+            ValueError: there is no such array.
+        """
+        found = self.whole if self._name is None else _inside(self.whole, self._name)
+        if not isinstance(found, list):
+            raise ValueError("no JSON array" if self._name is None else f"no {self._name}")  # noqa: TRY004 - malformed
+        return found
+
+    def original(self, place: int) -> bytes:
+        """Return the bytes that the portal sent for the element at ``place``."""
+        if self._originals is None:
+            given = split_array(self._text) if self._name is None else elements(self._text, self._name)
+            self._originals = [text.encode() for _, text in given]
+        return self._originals[place]
+
+
+def _inside(whole: Any, name: str) -> Any:
+    """Return the value of ``name`` in the object ``whole`` or in the first object inside it that has it."""
+    if not isinstance(whole, dict):
+        return None
+    for key, value in whole.items():
+        if key == name:
+            return value
+        if isinstance(value, dict) and name in value:
+            return value[name]
+    return None
+
+
 def as_object(body: bytes, source: str, path: str) -> dict[str, Any]:
     """Return the JSON object in ``body``.
 

@@ -12,14 +12,15 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache, partial
 from typing import Any
 
 from producers.catalog import Socrata, Source
 from producers.clients import Asked, Finished, Position, Scan
-from producers.clients.pages import split_array
+from producers.clients.pages import JsonArray
 from producers.drift import ignored
 from producers.http import Portal
-from producers.rows import Dead, Published, as_text, dead_letter
+from producers.rows import Dead, Published, dead_letter
 from schemas.errors import RetriableError
 
 SETTLED = timedelta(seconds=2)
@@ -28,6 +29,7 @@ PAGE_READS = 2
 """A page that is cut short or out of order is read once more before the poll gives up."""
 
 
+@lru_cache(maxsize=4096)
 def instant(text: str) -> datetime:
     """Return a Socrata fixed timestamp (``2026-01-02T03:04:05.678Z``) as a UTC instant."""
     return datetime.fromisoformat(text).astimezone(UTC)
@@ -127,16 +129,14 @@ class SocrataClient:
     def _pages(self, since: datetime | None, newest: str | None, scan: Scan) -> Iterator[list[Published | Dead]]:
         bound = self._where(f":updated_at >= {literal(since)}" if since else None)
         expected = self._count(bound)
-        seen: set[int] = set()
         ids: set[int] = set()
         last: tuple[str, str] | None = None
         while True:
-            page = self._page(bound, last, seen)
+            page = self._page(bound, last, ids)
             if not page.keys:
                 break
             last = page.keys[-1]
-            seen.update(hash(key) for key in page.keys)
-            ids.update(hash(key[1]) for key in page.keys)
+            ids.update([hash(identity) for _, identity in page.keys])
             newest = max(newest or "", last[0])
             yield [*page.rows, *page.dead]
             if len(page.keys) < self._protocol.page_rows and len(ids) >= expected:
@@ -156,7 +156,7 @@ class SocrataClient:
     def _where(self, changed: str | None) -> str | None:
         return " and ".join(part for part in (self._only, changed) if part) or None
 
-    def _page(self, bound: str | None, last: tuple[str, str] | None, seen: set[int]) -> _Page:
+    def _page(self, bound: str | None, last: tuple[str, str] | None, ids: set[int]) -> _Page:
         params = {"$select": ":*,*", "$order": ":updated_at,:id", "$limit": str(self._protocol.page_rows)}
         past = f"(:updated_at > '{last[0]}' or (:updated_at = '{last[0]}' and :id > '{last[1]}'))" if last else None
         if bound or past:
@@ -168,42 +168,44 @@ class SocrataClient:
             except (ValueError, KeyError) as error:
                 problem = f"a page cannot be read ({error})"
                 continue
-            disorder = self._disorder(page.keys, last, seen)
+            disorder = self._disorder(page.keys, last, ids)
             if not disorder:
                 return page
             problem = disorder
         raise RetriableError(f"{self._source.key}: {problem}, {PAGE_READS} times over. The cursor stays; poll again.")
 
     @staticmethod
-    def _disorder(keys: list[tuple[str, str]], last: tuple[str, str] | None, seen: set[int]) -> str:
-        stamps = [key[0] for key in keys]
+    def _disorder(keys: list[tuple[str, str]], last: tuple[str, str] | None, ids: set[int]) -> str:
+        """Return what is wrong with a page's order, nothing if it is right.
+
+        A row that is changed while the table is read comes once more under a later stamp, and rightly so. Under the
+        stamp with which the page before ended it must be a new one.
+        """
+        stamps = [stamp for stamp, _ in keys]
         if last:
             stamps.insert(0, last[0])
         if any(later < earlier for earlier, later in itertools.pairwise(stamps)):
             return "a page is out of order"
-        if len(set(keys)) != len(keys) or any(hash(key) in seen for key in keys):
-            return "a page repeats rows"
-        return ""
+        again = last is not None and any(stamp == last[0] and hash(identity) in ids for stamp, identity in keys)
+        return "a page repeats rows" if again or len(set(keys)) != len(keys) else ""
 
     def _parse(self, body: bytes) -> _Page:
+        page = JsonArray(body.decode("utf-8"))
         rows: list[Published] = []
         dead: list[Dead] = []
         keys: list[tuple[str, str]] = []
-        for value, text in split_array(body.decode("utf-8")):
+        for place, value in enumerate(page.values):
             if not isinstance(value, dict):
                 raise ValueError("an element is no object")  # noqa: TRY004 - a malformed page, whatever its type
             identity, updated = value[":id"], value[":updated_at"]
+            if not isinstance(identity, str) or not isinstance(updated, str):
+                raise ValueError("an element's :id or :updated_at is no text")  # noqa: TRY004
             keys.append((updated, identity))
-            values = {name: as_text(item) for name, item in value.items() if not name.startswith(":") or name[1] == "@"}
-            original = text.encode()
             try:
-                rows.append(Published(values, original, instant(updated), identity))
+                rows.append(Published(value, partial(page.original, place), instant(updated)))
             except ValueError:
-                dead.append(
-                    dead_letter(
-                        self._source.key, "updated_at_unparsable", f"{updated!r} is no fixed timestamp.", original
-                    )
-                )
+                detail = f"{updated!r} is no fixed timestamp."
+                dead.append(dead_letter(self._source.key, "updated_at_unparsable", detail, page.original(place)))
         return _Page(rows, dead, keys)
 
     def _count(self, bound: str | None) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from poll_line import AUSTIN, CSV_PATH, HEADER_LINE, NIBRS, SAN_DIEGO, Line, current_year
 
+from civicwire import lineage
 from civicwire.stack import Stack
 from producers import catalog
 from producers.poll import Poller
@@ -273,6 +274,34 @@ def test_a_renamed_column_is_recognised_by_its_values(line: Line):
     revised = [event for event in line.raw(AUSTIN) if event["op"] == "revise"]
     assert len(revised) == 20
     assert [event for event in revised if "apd_sector" not in event["extras"]] == []
+
+
+def test_a_value_never_seen_before_is_told_with_the_panels_that_show_it(line: Line):
+    line.serve_csv(call(1))
+    line.poll(SAN_DIEGO)
+    assert line.read("drift") == []
+    line.serve_csv(call(1), call(2, call_type="ZZ9"), call(3, call_type="ZZ9"))
+    line.connections = dataclasses.replace(line.connections, affected=lineage.affected)
+    line.poll(SAN_DIEGO)
+    (told,) = line.read("drift")
+    assert (told["kind"], told["column"], told["value"], told["rows"]) == ("value_added", "call_type", "ZZ9", 2)
+    assert "category" in told["affected_columns"]
+    assert "calls_by_type_and_beat" in told["affected_marts"]
+    assert "San Diego calls by type and beat" in told["affected_panels"]
+    line.serve_csv(call(1), call(2, call_type="ZZ9"), call(4, call_type="ZZ9"))
+    line.poll(SAN_DIEGO)
+    assert len(line.read("drift")) == 1
+
+
+def test_a_column_that_is_watched_later_learns_from_the_topic(line: Line):
+    line.serve_csv(call(1, call_type="FD"))
+    unwatched = catalog.find(SAN_DIEGO).model_copy(update={"vocabularies": []})
+    poller = Poller(unwatched, line.connections)
+    poller.poll()
+    poller.close()
+    line.serve_csv(call(1, call_type="FD"), call(2, call_type="FD"), call(3, call_type="ZZ9"))
+    line.poll(SAN_DIEGO)
+    assert [event["value"] for event in line.read("drift")] == ["ZZ9"]
 
 
 def test_a_rename_that_the_source_file_knows_revises_nothing(line: Line):

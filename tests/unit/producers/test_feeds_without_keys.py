@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from producers import catalog
 from producers.catalog import RollingWindow
-from producers.rows import Published, event_time_reader, identity_hash, numbered, shaper
+from producers.rows import Published, Shaper, event_time_reader, identity_hash, numbered
 from schemas.errors import RecordError
 
 FACTS = catalog.find("catalonia_hate_facts")
@@ -49,7 +49,7 @@ def test_an_identity_overlooks_runs_of_blanks_and_nothing_else(values: dict[str,
 
 
 def test_a_column_that_the_schema_does_not_know_is_content_and_not_identity():
-    shape = shaper(FACTS)
+    shape = Shaper(FACTS)
     plain = shape(Published({"any": "2024"}, b""))
     wider = shape(Published({"any": "2024", "nova": "x"}, b""))
     assert plain.record_id == wider.record_id
@@ -57,14 +57,14 @@ def test_a_column_that_the_schema_does_not_know_is_content_and_not_identity():
 
 
 def test_equal_rows_are_told_apart_by_number_and_file():
-    row = shaper(FACTS)(Published({"any": "2024"}, b""))
+    row = Shaper(FACTS)(Published({"any": "2024"}, b""))
     assert numbered(row, "", 2).record_id == f"{row.record_id}:2"
     assert numbered(row, "2024", 1).record_id == f"2024:{row.record_id}:1"
 
 
 def test_a_row_of_nulls_has_no_identity():
     with pytest.raises(RecordError, match="no value in any known column"):
-        shaper(FACTS)(Published({"any": None, "nova": "x"}, b""))
+        Shaper(FACTS)(Published({"any": None, "nova": "x"}, b""))
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from producers import catalog
 from producers.clients.csv_file import CsvFileClient
-from producers.clients.socrata import instant, literal, split_array
-from producers.rows import Dead, Published
+from producers.clients.pages import JsonArray, split_array
+from producers.clients.socrata import instant, literal
+from producers.rows import Dead, Published, Shaper
 
 SAN_DIEGO = catalog.find("san_diego_calls")
-COLUMNS = ["incident_num", "date_time", "call_type"]
+COLUMNS = ("incident_num", "date_time", "call_type")
 GOOD = b'"E26010000001","2026-01-01 00:00:05","FD"'
 JSON = st.recursive(
     st.none() | st.booleans() | st.text() | st.integers(), lambda inner: st.dictionaries(st.text(), inner), max_leaves=5
@@ -66,13 +67,25 @@ def test_a_broken_line_is_one_dead_letter_with_its_bytes_and_its_neighbours_live
     assert (dead.reason, dead.payload) == (reason, line)
     for row in (first, last):
         assert isinstance(row, Published)
-        assert row.values == {"incident_num": "E26010000001", "date_time": "2026-01-01 00:00:05", "call_type": "FD"}
+        assert (row.names, row.values) == (COLUMNS, ["E26010000001", "2026-01-01 00:00:05", "FD"])
 
 
 def test_blank_fields_are_null():
     (row,) = csv_client()._page([b'"E26010000001","",""'], COLUMNS)
     assert isinstance(row, Published)
-    assert row.values["date_time"] is None
+    assert Shaper(SAN_DIEGO)(row).known == {"incident_num": "E26010000001"}
+
+
+def test_a_dead_letter_of_a_page_holds_the_elements_own_text():
+    page = JsonArray('{"result": {"total": 2, "records": [ {"a": 1.50} ,{"b":\n2}]}}', "records")
+    assert page.values == [{"a": "1.50"}, {"b": "2"}]
+    assert [page.original(place) for place in (1, 0)] == [b'{"b":\n2}', b'{"a": 1.50}']
+
+
+@pytest.mark.parametrize(("text", "name"), [('{"a": 1}', None), ("[]", "records"), ('{"records": {}}', "records")])
+def test_a_page_without_its_array_is_refused(text: str, name: str | None):
+    with pytest.raises(ValueError, match=r"no "):
+        _ = JsonArray(text, name).values
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,22 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers import catalog
-from producers.rows import Published, as_text, content_hash, dead_letter, shaper
+from producers import catalog, rows
+from producers.rows import Published, Shaper, as_text, content_hash, dead_letter, identity_hash
 from schemas.errors import RecordError
 
 AUSTIN = catalog.find("austin_crime_reports")
 ROW = {"incident_report_number": "20241481358", "crime_type": "DWI", "rep_date": "2024-05-27T00:00:00.000"}
 
 
-def shape(values: dict[str, str | None], source: catalog.Source = AUSTIN):
-    return shaper(source)(Published(values, b""))
+def shape(values: dict[str, Any], source: catalog.Source = AUSTIN):
+    return Shaper(source)(Published(values, b""))
 
 
 def test_a_null_value_and_an_absent_one_have_the_same_hash():
@@ -54,6 +55,72 @@ def test_a_row_without_its_key_is_a_record_error(missing: str | None):
 def test_a_composite_key_is_joined_in_the_order_of_the_source():
     source = AUSTIN.model_copy(update={"record_id": ["incident_report_number", "crime_type"]})
     assert shape(ROW, source).record_id == "20241481358|DWI"
+
+
+FACTS = catalog.find("catalonia_hate_facts")
+VALUES = st.one_of(
+    st.none(),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=6),
+    st.sampled_from(["", " ", "a  b", " a", "a ", "a\u00a0b", "a\x1fb", "\x1e", "\t"]),
+    st.booleans(),
+    st.dictionaries(st.text(max_size=2), st.text(max_size=2), max_size=2),
+)
+
+
+@given(st.dictionaries(st.sampled_from([*FACTS.columns[:6], "mes", "nova", ":id"]), VALUES))
+def test_a_row_is_what_its_definition_says_of_it(values: dict[str, object]):
+    """The shaper's fast way against the plain one: null and blank left out, names by the schema, sorted, hashed."""
+    texts = {name: text for name, value in values.items() if (text := as_text(value)) is not None and name != ":id"}
+    known = {FACTS.renames.get(name, name): text for name, text in texts.items() if name != "nova"}
+    extras = {name: text for name, text in texts.items() if name == "nova"}
+    if not known:
+        with pytest.raises(RecordError, match="no value in any known column"):
+            shape(values, FACTS)
+        return
+    row = shape(values, FACTS)
+    assert (row.known, row.extras) == (known, extras)
+    assert row.content_hash == content_hash(sorted({**known, **extras}.items()))
+    assert row.record_id == identity_hash(known)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*FACTS.columns[:6], "mes", "nova"]), st.one_of(st.just(""), st.text("ab ")), min_size=1
+    )
+)
+def test_a_row_given_as_a_list_is_the_same_row(values: dict[str, str]):
+    shaper = Shaper(FACTS)
+    try:
+        row = shaper(Published(values, b""))
+    except RecordError as error:
+        with pytest.raises(RecordError, match=str(error)):
+            shaper(Published(list(values.values()), b"", names=tuple(values)))
+        return
+    listed = shaper(Published(list(values.values()), b"", names=tuple(values)))
+    assert (listed.record_id, listed.digest, listed.known, listed.extras, listed.event_time, listed.cells) == (
+        row.record_id, row.digest, row.known, row.extras, row.event_time, row.cells
+    )  # fmt: skip
+    assert [cell or None for cell in row.cells] == [row.known.get(column) for column in FACTS.columns]
+
+
+def test_of_two_names_of_a_column_the_one_with_a_value_counts():
+    assert shape({"any": "2024", "mes": "Gener", "nom_mes": None}, FACTS).known["nom_mes"] == "Gener"
+    assert shape({"any": "2024", "nom_mes": "Gener", "mes": ""}, FACTS).known["nom_mes"] == "Gener"
+    assert shape({"any": "2024", "nom_mes": "Gener", "mes": "Maig"}, FACTS).known["nom_mes"] == "Maig"
+
+
+def test_half_a_character_makes_a_dead_letter_and_no_stack_trace():
+    with pytest.raises(RecordError, match="half a character") as caught:
+        shape({**ROW, "address": "\ud83d"})
+    assert caught.value.reason == "text_invalid"
+
+
+def test_a_hostile_number_of_column_sets_is_forgotten_again(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rows, "COLUMN_SETS", 4)
+    shaper = Shaper(AUSTIN)
+    for number in range(20):
+        assert shaper(Published({**ROW, f"column {number}": "x"}, b"")).extras == {f"column {number}": "x"}
+    assert len(shaper._of_mappings) <= 4
 
 
 @given(st.dictionaries(st.text(min_size=1), st.text(min_size=1), min_size=1), st.data())

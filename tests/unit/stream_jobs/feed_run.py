@@ -17,7 +17,7 @@ import pytest
 from civicwire.settings import ROOT
 from civicwire.stack.installed import Installed
 from producers import catalog
-from producers.rows import Published, numbered, shaper
+from producers.rows import Published, Shaper, numbered
 from schemas import loader, topics
 from schemas.errors import EnvironmentMissingError
 from stream_jobs import jobs, tables
@@ -43,7 +43,7 @@ class Made:
 def shaped(source: str, rows: Iterable[Mapping[str, str | None]]) -> list[tuple[str, dict[str, str]]]:
     """What the producers make of published rows: ``(record_id, known columns)`` of each."""
     feed = catalog.find(source)
-    shape = shaper(feed)
+    shape = Shaper(feed)
     seen: Counter[str] = Counter()
     made = []
     for row in rows:

@@ -630,7 +630,7 @@ def test_the_two_tables_of_reports_are_normalised_alike():
 def test_the_columns_are_those_of_the_tables_and_the_renamed_ones_arrive_under_one_name():
     assert [len(columns) for columns in COLUMNS.values()] == [28, 28, 31]
     names = {"hndrdth_loc_chk": "location", "hndrdth_lat": "lat", "hndrdth_lon": "lon"}
-    shape = rows.shaper(catalog.find(NIBRS))
+    shape = rows.Shaper(catalog.find(NIBRS))
     values: dict[str, str | None] = {"uniquenibrno": "1", "location": "100 MAIN ST", "lat": "34.1", "lon": "-118.1"}
     new = {{v: k for k, v in names.items()}.get(name, name): value for name, value in values.items()}
     before, after = (
