@@ -66,10 +66,11 @@ def summary(settings: Settings, wanted: Wanted) -> list[dict[str, Any]]:
     return [found[key] for key in sorted(found)]
 
 
-def replay(settings: Settings, wanted: Wanted) -> dict[str, Replayed]:
+def replay(settings: Settings, wanted: Wanted, *, again: bool = False) -> dict[str, Replayed]:
     """Read the wanted dead letters again with today's source files and SQL, and return what came of it, by source.
 
-    A letter whose row has been published since is left alone, so that a replay can be repeated.
+    A letter whose row has been published since is left alone, so that a replay can be repeated. So is one that
+    normalise refused after a replay, unless ``again`` is set.
 
     Raises:
         CivicwireError: as for a poll.
@@ -81,7 +82,7 @@ def replay(settings: Settings, wanted: Wanted) -> dict[str, Replayed]:
     for source, found in by_source.items():
         poller = Poller(catalog.find(source), connections(settings))
         try:
-            done[source] = poller.replay(found)
+            done[source] = poller.replay(found, again=again)
         finally:
             poller.close()
     return done

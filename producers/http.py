@@ -33,7 +33,7 @@ PASSING = (429, 500, 502, 503, 504)
 LONGEST_CHAIN = 5
 """Redirects that are followed for one request."""
 CHUNK_BYTES = 1 << 18
-IN_MEMORY_BYTES = 32 << 20
+IN_MEMORY_BYTES = 16 << 20
 NOT_MODIFIED = 304
 OK = 200
 ACCEPTED = 202

@@ -14,6 +14,7 @@ A crash anywhere starts again at 1 and changes nothing: changes are kept in temp
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -36,6 +37,12 @@ FUTURE = timedelta(days=2)
 """An event time further ahead than this is a typing error and must not make every later row look late."""
 GONE_AT_ONCE = 5_000
 """Rows whose last values are held in memory together when they are ended."""
+UNREADABLE_KEPT = 1_000
+"""Unreadable rows that are compared with the rows that seem gone; with more of them no row is believed to be gone."""
+PLAIN_KEY = re.compile(r"[A-Za-z0-9 |._:+-]+")
+"""A key that stands in CSV and JSON as it is, without escapes."""
+REPLAYED = "/replay"
+"""Ends the id of a poll that reads dead letters again."""
 RENAME_SAMPLE = 200
 """Revised rows that are compared to find out whether a column was renamed."""
 SHRINK_MATTERS = 100
@@ -77,7 +84,8 @@ class _Tally:
     rows_in: int = 0
     unchanged: int = 0
     dead: int = 0
-    unidentified: int = 0
+    unreadable: list[bytes] = field(default_factory=list)
+    """What the portal sent for rows without an identity, up to ``UNREADABLE_KEPT`` of them and one more."""
     complete: bool = False
     portal_rows: int | None = None
     newest_event: str | None = None
@@ -180,21 +188,22 @@ class Poller:
         finally:
             portal.close()
 
-    def replay(self, letters: list[dict[str, Any]]) -> Replayed:
+    def replay(self, letters: list[dict[str, Any]], *, again: bool = False) -> Replayed:
         """Read dead letters of this feed again and publish those that can be used now, with a receipt.
 
         A row that never became an event is published as insert; the event of a row that normalise refused is published
-        once more as its next revision. What has been published since is left alone.
+        once more as its next revision. What has been published since is left alone, and so is, unless ``again`` is set,
+        what normalise refused after a replay: without a change to the SQL every try would only add a revision.
 
         Raises:
             CivicwireError: as for ``poll``.
         """
         self.publisher()
         started = datetime.now(UTC)
-        poll_id = f"{self._source.key}@{started.strftime('%Y%m%dT%H%M%S.%fZ')}"
+        poll_id = f"{self._source.key}@{started.strftime('%Y%m%dT%H%M%S.%fZ')}{REPLAYED}"
         portal = Portal(self._source, self._connections.portal)
         try:
-            return _Attempt(self, portal, poll_id, started).replay(letters)
+            return _Attempt(self, portal, poll_id, started).replay(letters, again=again)
         finally:
             portal.close()
 
@@ -294,7 +303,7 @@ class _Attempt:
 
     # --- dead letters again ---------------------------------------------------------------------------------------
 
-    def replay(self, letters: list[dict[str, Any]]) -> Replayed:
+    def replay(self, letters: list[dict[str, Any]], *, again: bool) -> Replayed:
         self._ledger.restore()
         self._ledger.begin()
         self._position = self._ledger.position()
@@ -302,8 +311,10 @@ class _Attempt:
         feed = client(self._source, self._portal, self._started)
         results = {"published": 0, "superseded": 0, "still_dead": 0}
         for letter in letters:
-            again = self._again_from_portal if letter["stage"] == "poll" else self._again_from_topic
-            results[again(letter, feed)] += 1
+            if letter["stage"] == "poll":
+                results[self._again_from_portal(letter, feed)] += 1
+            else:
+                results[self._again_from_topic(letter, again=again)] += 1
         self._tally.rows_in = len(letters)
         self._tally.unchanged, self._tally.dead = results["superseded"], results["still_dead"]
         if results["published"]:
@@ -328,10 +339,12 @@ class _Attempt:
         self._ledger.put_changes([(row.record_id, "insert", 1, False, event)])
         return "published"
 
-    def _again_from_topic(self, letter: dict[str, Any], _feed: Client) -> str:
+    def _again_from_topic(self, letter: dict[str, Any], *, again: bool) -> str:
         place = self._ledger.place(str(letter["record_id"]))
         if place is None or (place.partition, place.offset) != (letter["raw_partition"], letter["raw_offset"]):
             return "superseded"
+        if str(letter["poll_id"]).endswith(REPLAYED) and not again:
+            return "still_dead"
         ((_, last),) = self._ledger.last_events([place])
         self._ledger.put_changes([self._next(place, "revise", last, self._encode[self._raw.name])])
         return "published"
@@ -361,7 +374,8 @@ class _Attempt:
 
     def _bury(self, dead: Dead) -> None:
         self._tally.dead += 1
-        self._tally.unidentified += 1
+        if len(self._tally.unreadable) <= UNREADABLE_KEPT:
+            self._tally.unreadable.append(dead.payload)
         letter = {
             "dead_id": dead.dead_id,
             "source": self._source.key,
@@ -437,11 +451,8 @@ class _Attempt:
     # --- reconcile ----------------------------------------------------------------------------------------------
 
     def _delete_gone(self, scan: Scan, *, accept_shrink: bool) -> None:
-        gone = list(self._ledger.gone(scan.scope))
+        gone = [row for row in self._ledger.gone(scan.scope) if not self._may_be_unreadable(row.record_id)]
         if not gone:
-            return
-        if self._tally.unidentified:
-            # A row without a readable identity may be one of those that seem gone: deletes wait.
             return
         window = self._source.rolling_window
         opens = window.start(self._started.astimezone(self._source.zone).date()) if window else ""
@@ -463,6 +474,20 @@ class _Attempt:
                 f"{self._source.key}: a complete scan lacks {deleted} of {live} rows, more than the limit of "
                 f"{self._source.shrink_limit:.0%}. If the portal really dropped them, poll with --accept-shrink."
             )
+
+    def _may_be_unreadable(self, record_id: str) -> bool:
+        """Return whether a row that seems gone may be one that the portal sent and nobody could read: its delete waits.
+
+        Such a row still has its key in its bytes, as it is where it has only plain characters. A row whose identity is
+        a hash may be any of them.
+        """
+        unreadable = self._tally.unreadable
+        if not unreadable or len(unreadable) > UNREADABLE_KEPT or not self._source.key_columns:
+            return bool(unreadable)
+        if PLAIN_KEY.fullmatch(record_id) is None:
+            return True
+        parts = [part.encode() for part in record_id.split("|")]
+        return any(all(part in payload for part in parts) for payload in unreadable)
 
     def _next(self, row: Gone, op: str, last: dict[str, Any], encode: Callable[[dict[str, Any]], bytes]) -> Change:
         event = {

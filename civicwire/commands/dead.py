@@ -60,13 +60,20 @@ def show(
     typer.echo(json.dumps(letter, default=_plain, ensure_ascii=False, indent=2))
 
 
-def replay(
-    source: SOURCE = None, stage: STAGE = None, reason: REASON = None, since: SINCE = None, as_json: JSON = False
+def replay(  # noqa: PLR0917 - the options of one command
+    source: SOURCE = None,
+    stage: STAGE = None,
+    reason: REASON = None,
+    since: SINCE = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also what normalise has refused after a replay: its SQL is mended now.")
+    ] = False,
+    as_json: JSON = False,
 ) -> None:
     """Read dead letters again with today's source files and SQL; what can be used now is published.
 
-    It can be repeated: a letter whose row has been published since is left alone. Exit code 1 when letters are still
-    dead, 3 when the broker or the registry is not running.
+    It can be repeated: a letter whose row has been published since is left alone, and one that was refused after a
+    replay waits for --again. Exit code 1 when letters are still dead, 3 when the broker or the registry is not running.
     """
     from rich.table import Table
 
@@ -74,7 +81,7 @@ def replay(
     from civicwire.dead import replay as read_again
     from civicwire.settings import Settings
 
-    done = read_again(Settings(), _wanted(source, stage, reason, since))
+    done = read_again(Settings(), _wanted(source, stage, reason, since), again=again)
     columns = ("letters", "published", "superseded", "still dead")
     table = Table("source", *columns)
     for name, one in done.items():

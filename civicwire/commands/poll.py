@@ -40,7 +40,7 @@ def poll(  # noqa: C901, PLR0917 - the options of one command
     registry is not running.
     """
     from civicwire.commands import console
-    from civicwire.polling import connections
+    from civicwire.polling import collect_garbage_seldom, connections
     from civicwire.settings import Settings
     from producers import catalog
     from producers.poll import Poller
@@ -49,6 +49,7 @@ def poll(  # noqa: C901, PLR0917 - the options of one command
     if diff and not dry_run:
         raise ConfigError("--diff shows what a dry run finds: add --dry-run.")
     settings = Settings()
+    collect_garbage_seldom()
     chosen = [catalog.find(key) for key in sources] if sources else list(catalog.load_all().values())
     reach = connections(settings)
     if follow:

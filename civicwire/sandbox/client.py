@@ -96,11 +96,22 @@ class SandboxClient:
         return self._json("POST", f"feeds/{feed}/replace", {} if rows is None else {"rows": list(rows)})
 
     def mutate(
-        self, feed: str, *, insert: int = 0, late: int = 0, revise: int = 0, delete: int = 0, seed: int = 1
+        self,
+        feed: str,
+        *,
+        insert: int = 0,
+        late: int = 0,
+        revise: int = 0,
+        delete: int = 0,
+        behind_seconds: float = 0,
+        seed: int = 1,
     ) -> dict[str, list[dict[str, Any]]]:
-        """Make random changes; returns lists ``inserted, late, revised, deleted`` of ``{key, before, after}``."""
+        """Make random changes; returns lists ``inserted, late, revised, deleted`` of ``{key, before, after}``.
+
+        ``behind_seconds`` stamps them so much earlier than they can be seen (a late commit).
+        """
         body = {"insert": insert, "late": late, "revise": revise, "delete": delete, "seed": seed}
-        return self._json("POST", f"feeds/{feed}/mutate", body)
+        return self._json("POST", f"feeds/{feed}/mutate", {**body, "behind_seconds": behind_seconds})
 
     def columns(
         self,

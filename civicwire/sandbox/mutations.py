@@ -14,7 +14,11 @@ from schemas.errors import ConfigError
 
 
 class Mutation(BaseModel):
-    """How many of each; ``late`` rows are new rows that happened well before the newest one."""
+    """How many of each; ``late`` rows are new rows that happened well before the newest one.
+
+    ``behind_seconds`` makes a late commit: what changes is stamped so much earlier than it can be seen, as if a long
+    transaction of the portal had only now ended.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -22,6 +26,7 @@ class Mutation(BaseModel):
     late: int = Field(default=0, ge=0, le=10_000)
     revise: int = Field(default=0, ge=0, le=1_000_000)
     delete: int = Field(default=0, ge=0, le=1_000_000)
+    behind_seconds: float = Field(default=0, ge=0, le=86_400)
     seed: int = 1
 
 
@@ -40,7 +45,7 @@ def mutate(store: Store, maker: Maker, wanted: Mutation) -> dict[str, Any]:
     after = {k: maker.revise(random, store, before[k]) for k in revised}
     late: list[Row] = maker.late(random, store, wanted.late) if wanted.late else []
     new: list[Row] = maker.newest(random, store, wanted.insert) if wanted.insert else []
-    store.publish([*after.values(), *late, *new], deleted)
+    store.publish([*after.values(), *late, *new], deleted, behind_ms=int(wanted.behind_seconds * 1000))
     return {
         "inserted": [{"key": row.get(label), "before": None, "after": row} for row in new],
         "late": [{"key": row.get(label), "before": None, "after": row} for row in late],

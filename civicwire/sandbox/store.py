@@ -242,13 +242,13 @@ class Store:
         """Unpublish the rows with ``keys``; unknown keys are passed over."""
         return self.publish((), keys)
 
-    def publish(self, rows: Iterable[Row], keys: Iterable[str]) -> Changes:
-        """Upsert ``rows`` and delete ``keys`` in one publication, with one ``:updated_at``."""
+    def publish(self, rows: Iterable[Row], keys: Iterable[str], *, behind_ms: int = 0) -> Changes:
+        """Upsert ``rows`` and delete ``keys`` in one publication; its one ``:updated_at`` lies ``behind_ms`` back."""
         done = Changes()
         with self._publication() as (db, moment):
             pending = iter(rows)
             while batch := list(islice(pending, LOOKUP_ROWS)):
-                self._upsert_batch(db, batch, stamp(moment), done)
+                self._upsert_batch(db, batch, stamp(moment - behind_ms), done)
             name = quoted(self.feed.identity)
             for key in keys:
                 done.deleted += db.execute(f'delete from "rows" where {name} = ?', (key,)).rowcount  # noqa: S608

@@ -25,6 +25,8 @@ from schemas.errors import FatalError, RecordError, RetriableError
 
 PAGE_LINES = 20_000
 JANUARY = 1
+LOOKS = 2
+"""Requests that an unchanged poll may cost."""
 CHUNK_BYTES = 1 << 20
 LONGEST_RECORD_LINES = 50
 """A quoted field that is still open after so many lines was never closed."""
@@ -87,6 +89,7 @@ class CsvFileClient:
         self._local_now = now.astimezone(source.zone)
         self._since = since
         self._changed: dict[int, Answer] = {}
+        self._turn: dict[str, str] = {}
         self._encoding: str = protocol.encoding
 
     def years(self) -> list[int]:
@@ -108,10 +111,26 @@ class CsvFileClient:
             return self._protocol.files[year]
         return self._protocol.path.format(year=year)
 
+    def _due(self, position: Position) -> list[int]:
+        """Return the years to ask for: those never read, the current ones, and of the past ones some in turn.
+
+        A past year's file hardly ever changes. Asking for all of them each time would make an unchanged poll of twelve
+        years cost twelve requests; so one poll asks for one or two of them, and the cursor remembers the last.
+        """
+        years = [year for year in self.years() if self._since is None or str(year) >= self._since[:4]]
+        unread = [year for year in years if f"{year}.sha256" not in position]
+        current = [year for year in years if year >= self._local_now.year - (self._local_now.month == JANUARY)]
+        past = [year for year in years if year not in current and year not in unread]
+        last = int(position.get("turn", "0"))
+        turn = sorted(past, key=lambda year: (year <= last, year))[: max(0, LOOKS - len(current))]
+        if turn:
+            self._turn = {"turn": str(turn[-1])}
+        return sorted({*unread, *current, *turn})
+
     def ask(self, position: Position) -> Asked:
-        """Ask each year's file with a conditional GET, one request a file."""
+        """Ask for the files that are due with a conditional GET each, at most two where all have been read before."""
         newest: datetime | None = None
-        for year in self.years():
+        for year in self._due(position):
             headers = {}
             if position.get(f"{year}.etag"):
                 headers["If-None-Match"] = position[f"{year}.etag"]
@@ -124,7 +143,7 @@ class CsvFileClient:
             if answer.status in (NOT_MODIFIED, NOT_FOUND) or answer.sha256 == position.get(f"{year}.sha256"):
                 continue
             self._changed[year] = answer
-        return Asked(changed=bool(self._changed), position={}, changed_at=newest)
+        return Asked(changed=bool(self._changed), position=self._turn, changed_at=newest)
 
     def scans(self, position: Position) -> Iterator[Scan]:  # noqa: ARG002 - the files are compared whole
         """Yield one complete scan for each file whose bytes changed."""

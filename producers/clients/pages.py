@@ -10,6 +10,7 @@ from typing import Any
 from schemas.errors import RetriableError
 
 _DECODER = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str)
+TOO_DEEP = "its values are nested too deeply"
 _SPACE = " \t\r\n"
 
 
@@ -99,7 +100,10 @@ class JsonArray:
         self._text = text
         self._name = name
         self._originals: list[bytes] | None = None
-        self.whole: Any = _DECODER.decode(text)
+        try:
+            self.whole: Any = _DECODER.decode(text)
+        except RecursionError as error:
+            raise ValueError(TOO_DEEP) from error
 
     @property
     def values(self) -> list[Any]:
@@ -141,7 +145,7 @@ def as_object(body: bytes, source: str, path: str) -> dict[str, Any]:
     """
     try:
         value = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RetriableError(f"{source}: {path} is no JSON ({error}). Poll again later.") from error
     if not isinstance(value, dict):
         raise RetriableError(f"{source}: {path} is no JSON object. Poll again later.")

@@ -230,5 +230,5 @@ class SocrataClient:
     def _json(self, body: bytes, path: str) -> Any:
         try:
             return json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise RetriableError(f"{self._source.key}: {path} is no JSON ({error}). Poll again later.") from error

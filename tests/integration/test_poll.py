@@ -18,6 +18,7 @@ from poll_line import AUSTIN, CSV_PATH, HEADER_LINE, NIBRS, SAN_DIEGO, Line, cur
 from civicwire import lineage
 from civicwire.stack import Stack
 from producers import catalog
+from producers import poll as poll_protocol
 from producers.poll import Poller
 from schemas.errors import CivicwireError, FatalError, RetriableError
 
@@ -195,6 +196,39 @@ def test_kill_9_at_any_step_loses_nothing_and_repeats_nothing(line: Line, step: 
     assert line.poll(AUSTIN)["status"] == "unchanged"
 
 
+def test_past_years_are_files_of_their_own_and_are_looked_at_in_turn(line: Line):
+    """Header, quotes and rows differ by year; a scan of one year says nothing of another; two requests a poll."""
+    year = current_year()
+    heads = {year: HEADER_LINE.upper(), year - 1: HEADER_LINE, year - 2: HEADER_LINE.replace(b'"', b"")}
+    files = {
+        year: [call(1), call(2)],
+        year - 1: [b'"E2501000001","2025-01-02 03:04:05","1","FD","523","2"'],
+        year - 2: [b"E2401000001,2024-01-02 03:04:05,1,FD,523,2", b"E2401000002,2024-01-02 03:04:05,1,FD,523,2"],
+    }
+
+    def serve(which: int) -> None:
+        body = heads[which] + b"".join(row + b"\n" for row in files[which])
+        line.portal.put_file(CSV_PATH.format(which), body)
+
+    def poll() -> dict[str, Any]:
+        return line.poller(SAN_DIEGO, years=[year - 2, year - 1, "current"]).poll()
+
+    for which in files:
+        serve(which)
+    first = poll()
+    assert (first["inserted"], first["requests"], first["drift"]) == (5, 3, 0)
+    assert {event["scope"] for event in line.raw(SAN_DIEGO)} == {str(which) for which in files}
+    costs = [poll()["requests"] for _ in range(4)]
+    assert max(costs) <= 2
+    files[year - 2].pop()
+    serve(year - 2)
+    deleted = [poll()["deleted"] for _ in range(2)]
+    assert sum(deleted) == 1, "within two polls each past year has been looked at"
+    assert set(line.current(SAN_DIEGO)) == {"E26010000001", "E26010000002", "E2501000001", "E2401000001"}
+    for which in files:
+        line.portal.delete_file(CSV_PATH.format(which))
+
+
 # --- bad input ----------------------------------------------------------------------------------------------------
 
 
@@ -231,6 +265,31 @@ def test_a_line_that_breaks_hides_its_row_but_never_deletes_it(line: Line):
     line.serve_csv(call(1), b'"E26010000002","2026-01-02 03:04:05,"1","FD","523","2"')
     assert line.poll(SAN_DIEGO)["deleted"] == 0
     assert set(line.current(SAN_DIEGO)) == {"E26010000001", "E26010000002"}
+
+
+def test_an_unreadable_row_holds_back_no_other_rows_delete(line: Line):
+    line.serve_csv(call(1), call(2), call(3))
+    line.poll(SAN_DIEGO)
+    line.serve_csv(call(1), b'"E26010000002","2026-01-02 03:04:05,"1","FD","523","2"')
+    assert line.poll(SAN_DIEGO)["deleted"] == 1
+    assert set(line.current(SAN_DIEGO)) == {"E26010000001", "E26010000002"}
+
+
+def test_more_unreadable_rows_than_can_be_compared_hold_back_every_delete(line: Line, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(poll_protocol, "UNREADABLE_KEPT", 1)
+    line.serve_csv(call(1), call(2), call(3))
+    line.poll(SAN_DIEGO)
+    line.serve_csv(call(1), b'"x","2026-01-02 03:04:05,"1","FD","523","2"', b'"y",1')
+    receipt = line.poll(SAN_DIEGO)
+    assert (receipt["dead"], receipt["deleted"]) == (2, 0)
+
+
+def test_json_that_is_nested_too_deeply_stops_the_poll_with_a_clear_error(line: Line):
+    line.portal.seed(AUSTIN, rows=5, seed=1)
+    line.portal.put_file("resource/fdj4-gpfu.json", b"[" * 100_000)
+    with pytest.raises(RetriableError, match=r"cannot be read|is no JSON"):
+        line.poll(AUSTIN)
+    line.portal.delete_file("resource/fdj4-gpfu.json")
 
 
 def test_a_byte_order_mark_and_an_upper_case_header_change_nothing(line: Line):

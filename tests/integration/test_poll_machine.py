@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from poll_line import AUSTIN, SAN_DIEGO, Line
 
 from civicwire.stack import Stack
 from producers import catalog
+from producers.http import Portal
 from producers.poll import Poller
 from schemas.errors import CivicwireError
 
@@ -34,6 +36,22 @@ SMALL = st.integers(0, 6)
 
 class KilledError(BaseException):
     """Stands for kill -9: nothing of ours may catch it."""
+
+
+@contextmanager
+def changing(after: int, change: Callable[[], None]) -> Iterator[None]:
+    """Call ``change`` before the request that follows the first ``after`` of every poll in the block."""
+    asked = itertools.count()
+    get = Portal.get
+
+    def counted(self: Portal, *arguments: Any, **options: Any) -> Any:
+        if next(asked) == after:
+            change()
+        return get(self, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Portal, "get", counted)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +107,34 @@ class Feed(RuleBasedStateMachine):
         """A tie storm: one ``:updated_at`` for more rows than a page has."""
         self.seed += 1
         self.line.portal.mutate(self.source, revise=count, seed=self.seed)
+        self.behind = True
+
+    @rule(insert=st.integers(0, 3), revise=st.integers(0, 3))
+    def portal_commits_late(self, insert: int, revise: int) -> None:
+        """Rows become visible under stamps behind the cursor."""
+        self.seed += 1
+        self.line.portal.mutate(self.source, insert=insert, revise=revise, behind_seconds=300, seed=self.seed)
+        self.behind = True
+
+    @rule(after=st.integers(1, 4), insert=SMALL, revise=SMALL, delete=SMALL, republish=st.booleans())
+    def portal_changes_between_two_requests(
+        self, after: int, insert: int, revise: int, delete: int, *, republish: bool
+    ) -> None:
+        """Rows move to other pages while they are read."""
+        self.seed += 1
+        mutate, replace = self.line.portal.mutate, self.line.portal.replace
+
+        def change() -> None:
+            mutate(self.source, insert=insert, revise=revise, delete=delete, seed=self.seed)
+            if republish:
+                replace(self.source)
+
+        events = len(self.line.raw(self.source))
+        with changing(after, change):
+            try:
+                self.poll()
+            except CivicwireError:
+                assert len(self.line.raw(self.source)) == events
         self.behind = True
 
     @rule()

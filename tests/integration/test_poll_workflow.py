@@ -188,6 +188,7 @@ def test_a_row_that_normalise_refused_is_published_again_as_its_next_revision(li
         "reason": "event_time_missing",
         "payload": b"{}",
         "record_id": event["record_id"],
+        "poll_id": event["poll_id"],
         **place_of(line, event["record_id"]),
     }
     poller = line.poller(AUSTIN)
@@ -198,6 +199,10 @@ def test_a_row_that_normalise_refused_is_published_again_as_its_next_revision(li
         (1, "insert", True),
         (2, "revise", True),
     ]
+    refused = {**letter, "poll_id": revisions[-1]["poll_id"], **place_of(line, event["record_id"])}
+    assert poller.replay([letter, refused]).still_dead == 1, "nothing was mended since the last replay"
+    assert len(line.raw(AUSTIN)) == 4
+    assert poller.replay([letter, refused], again=True).published == 1
     assert line.poll(AUSTIN)["revised"] == 0
 
 
