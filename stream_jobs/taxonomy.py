@@ -12,8 +12,25 @@ from functools import cache
 
 from stream_jobs import crosswalk
 
-STATUSES = ("open", "cleared_arrest", "cleared_exceptional", "not_cleared", "closed", "unknown")
-"""What can be known of the police's or the office's work on an incident."""
+UNKNOWN = "unknown"
+"""The feed says that it does not know. Null: it says nothing. unmapped: it says what no crosswalk lists."""
+
+VOCABULARIES = {
+    "status": ("open", "cleared_arrest", "cleared_exceptional", "not_cleared", "closed", UNKNOWN),
+    "crime_against": ("person", "property", "society", "not_a_crime"),
+    "sex": ("female", "male", UNKNOWN),
+    "descent": ("american_indian", "asian", "black", "hispanic", "pacific_islander", "white", "other", UNKNOWN),
+    "role": ("victim", "author"),
+    "weapon": ("firearm", "knife_or_blade", "blunt_object", "vehicle", "bodily_force", "other", "none", UNKNOWN),
+    "motive": (
+        *("lgtbi_phobia", "sexism", "ethnic_or_racial_origin", "political_orientation", "islamophobia", "antisemitism"),
+        *("christianophobia", "religion", "aporophobia", "antigypsyism", "disability", "illness", "age", "other"),
+        "none_given",
+    ),
+    "road_condition": ("dry", "wet", "snow", "slush", "ice", "loose_material", "other", UNKNOWN),
+    "light_condition": ("daylight", "dawn_or_dusk", "dark_lighted", "dark_unlighted", UNKNOWN),
+}
+"""The words of each harmonised column that is no category; what they mean is in docs/incident-model.md."""
 
 
 @dataclass(frozen=True, slots=True)
