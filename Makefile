@@ -43,16 +43,19 @@ lint: setup-dev ## style, types, imports between rooms, SQL
 	.venv/bin/sqlfluff lint --disable-progress-bar dbt
 	.venv/bin/sqlfluff lint --disable-progress-bar stream_jobs/normalize stream_jobs/windows stream_jobs/fragments
 	.venv/bin/python -m dashboards --check
+	.venv/bin/python -m civicwire.seeds --check
 
 format: setup-dev ## put the code into its form
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-generate: setup ## write the generated files anew: dashboards
+generate: setup ## write the generated files anew: dashboards, dbt seeds of feeds, breaks and categories
 	@.venv/bin/python -m dashboards
+	@.venv/bin/python -m civicwire.seeds
 
 check-generated: setup ## fail when a generated file is stale
 	@.venv/bin/python -m dashboards --check
+	@.venv/bin/python -m civicwire.seeds --check
 
 lock: setup-dev ## pin again what requirements/*.in and civicwire/stack/poms/*.xml ask for (needs Maven)
 	@for name in core dev; do \

@@ -249,7 +249,7 @@ def load_file(path: Path) -> Source:
     """
     try:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: a date that there is not
         raise ConfigError(f"{path.name} cannot be read as YAML: {error}. Correct the file.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path.name} is empty or no mapping: start it with `key: {path.stem}`.")

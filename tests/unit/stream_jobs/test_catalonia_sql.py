@@ -489,6 +489,27 @@ MOTIVES_COUNTED = {
 AGAINST = {"person": 1_257, "property": 369, "society": 126, None: 1_350}
 
 
+def test_the_breaks_of_the_source_file_are_those_of_the_real_rows(real_data):
+    of_year: dict[str, Counter[str]] = {}
+    for row in real_rows():
+        words = " ".join(str(row[name]).lower() for name in ("tipus_de_fet", "mbit_fet", "prov_ncia"))
+        seen = of_year.setdefault(str(row["any"]), Counter())
+        for word in ("altres ", "administrati", "islam", "gitan", "sense", "virtual"):
+            seen[word] += words.startswith(word) if word == "altres " else word in words
+        seen["victims"] += row["nombre_v_ctimes"] is not None
+    counted = {word: [of_year[year][word] for year in sorted(of_year)] for word in of_year["2020"]}
+    assert counted == {
+        "altres ": [0, 20, 47, 45, 50],
+        "administrati": [9, 12, 7, 47, 76],
+        "islam": [0, 0, 22, 36, 29],
+        "gitan": [0, 0, 4, 6, 4],
+        "sense": [0, 0, 0, 0, 38],
+        "virtual": [0, 0, 0, 0, 5],
+        "victims": [391, 472, 0, 0, 0],
+    }
+    assert {one.date.year for one in catalog.find(FACTS).breaks} == {2021, 2022, 2023, 2024}
+
+
 def test_every_real_offence_is_matched_by_the_crosswalk(real_data):
     known = crosswalk.of_source(FACTS)["category"]
     assert not known.exact.keys() - {"altres"}
