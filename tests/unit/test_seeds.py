@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from civicwire import seeds
+from civicwire.settings import ROOT
 from producers import catalog
 
 
@@ -25,6 +26,23 @@ def test_every_feed_says_what_it_counts():
     assert {row["source"]: row["unit"] for row in listed("feeds.csv")} == {
         source.key: source.counts.unit for source in catalog.load_all().values()
     }
+
+
+def test_the_page_about_the_model_names_the_unit_and_the_breaks_of_every_feed():
+    page = (ROOT / "docs" / "incident-model.md").read_text(encoding="utf-8")
+    lines = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
+    for source in catalog.load_all().values():
+        said = [source.counts.unit, *(found.date.isoformat() for found in source.breaks)]
+        assert [word for word in said if word not in lines[source.key]] == [], source.key
+
+
+def test_the_page_about_the_model_has_every_category_as_it_is():
+    page = (ROOT / "docs" / "incident-model.md").read_text(encoding="utf-8").splitlines()
+    rows = (
+        " | ".join(row[name] or "-" for name in ("category", "crime_against", "index_crime", "nibrs", "means"))
+        for row in listed("categories.csv")
+    )
+    assert [row for row in rows if f"| {row} |" not in page] == []
 
 
 def test_the_breaks_that_charts_must_mark_are_there():
