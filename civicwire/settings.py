@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     project: str = Field(default="civicwire-local", description="BigQuery project")
     dataset: str = Field(default="civicwire", description="BigQuery dataset of the writer; dbt adds _marts to it")
     location: str = Field(default="US", description="BigQuery location")
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="what long-running commands write to stderr; auto is json unless it is a terminal"
+    )
     kafka: str | None = None
     registry: str | None = None
     flink: str | None = None

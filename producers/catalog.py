@@ -211,6 +211,15 @@ class Source(_Strict):
         row = next(field for field in fields if field["name"] == "row")
         return [field["name"] for field in row["type"]["fields"]]
 
+    @property
+    def can_be_bounded(self) -> bool:
+        """Whether the portal, or a comparison of text, can tell rows before a day from those after it.
+
+        Words like ``3/9/2024`` have no order, and a feed without a key is always counted whole.
+        """
+        wanted = {"socrata": "iso", "csv_file": "iso", "arcgis": "epoch_ms"}
+        return bool(self.key_columns) and wanted.get(self.protocol.name) == self.event_time_format
+
     def ignores(self, name: str) -> bool:
         """Return whether the published column ``name`` is to be left out."""
         return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.ignore_columns)

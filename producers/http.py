@@ -131,6 +131,20 @@ class Portal:
                 f"{self._key}: {type(error).__name__} at {path}, nothing of this poll is kept. Poll again later."
             ) from error
 
+    def size(self, path: str) -> int | None:
+        """Return how many bytes the file at ``path`` has, None where the server does not say.
+
+        Raises:
+            RetriableError: the portal does not answer.
+        """
+        try:
+            response = self._session.head(self.host + path, timeout=CONNECT_TIMEOUT_SECONDS, allow_redirects=False)
+        except requests.exceptions.RequestException as error:
+            raise RetriableError(f"{self._key}: {type(error).__name__} at {path}. Try again later.") from error
+        self.cost.requests += 1
+        length = response.headers.get("Content-Length", "")
+        return int(length) if response.status_code == OK and length.isdigit() else None
+
     def _follow(
         self, path: str, params: Mapping[str, str] | None, headers: Mapping[str, str] | None
     ) -> requests.Response:

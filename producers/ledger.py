@@ -9,6 +9,7 @@ that a scan of millions of unchanged rows writes nothing.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import sqlite3
 import time
@@ -103,6 +104,7 @@ class Ledger:
         self._raw = topics.raw(source.key).name
         self._bootstrap_servers = bootstrap_servers
         self._registry_url = registry_url
+        self._lock = folder / f"{source.key}.lock"
         # One thread at a time uses it, but a scheduler's pool may give each poll another one.
         self._database = sqlite3.connect(folder / f"{source.key}.sqlite", isolation_level=None, check_same_thread=False)
         # The file is a cache of the topics: losing its last seconds in a power cut costs a read, so no fsync.
@@ -114,6 +116,16 @@ class Ledger:
         self._database.executescript(_TEMPORARY)
         self._met = bytearray()
         self._changed: set[int] = set()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep every other process that uses this ledger's folder from the feed while the block runs; waits its turn.
+
+        A poll and a backfill of one feed would otherwise each publish what the other has not yet committed.
+        """
+        with self._lock.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _lay_out(self) -> None:
         (layout,) = self._database.execute("pragma user_version").fetchone()

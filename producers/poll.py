@@ -23,14 +23,14 @@ from typing import Any
 
 from producers import drift
 from producers.catalog import Source
-from producers.clients import Asked, Client, Scan, client
+from producers.clients import Asked, Client, Estimate, Scan, client
 from producers.http import Portal
 from producers.ledger import ENDS, Gone, Ledger
 from producers.publisher import Outgoing, Publisher, Written
 from producers.rows import Dead, Row, Shaper, dead_letter, event_time_reader, numbered
 from producers.vocabulary import Vocabulary
 from schemas import kafka_topics, loader, registry, topics
-from schemas.errors import CivicwireError, FatalError, RecordError
+from schemas.errors import CivicwireError, ConfigError, FatalError, RecordError
 from schemas.wire import cells_encoder, encoder
 
 FUTURE = timedelta(days=2)
@@ -140,10 +140,18 @@ def _values(event: dict[str, Any] | None) -> dict[str, str] | None:
 
 
 class Poller:
-    """Polls one feed; one object serves any number of polls."""
+    """Polls one feed; one object serves any number of polls.
 
-    def __init__(self, source: Source, connections: Connections, on_step: Step = _ignore) -> None:
+    Args:
+        source: the feed.
+        connections: where to publish, and where the ledger is.
+        on_step: called after each step.
+        role: poller; anything else publishes beside the feed's poller and does not fence it.
+    """
+
+    def __init__(self, source: Source, connections: Connections, on_step: Step = _ignore, role: str = "poller") -> None:
         self._source = source
+        self._role = role
         self._connections = connections
         self._step = on_step
         self._raw = topics.raw(source.key)
@@ -166,7 +174,7 @@ class Poller:
     def publisher(self) -> Publisher:
         """Return the feed's publisher. The first call fences any older poller of the feed."""
         if self._publisher is None:
-            self._publisher = Publisher(self._source.key, self._connections.kafka)
+            self._publisher = Publisher(self._source.key, self._connections.kafka, self._role)
         return self._publisher
 
     def preview(self, *, accept_shrink: bool = False, whole: bool = False) -> Preview:
@@ -183,7 +191,8 @@ class Poller:
         portal = Portal(self._source, self._connections.portal)
         attempt = _Attempt(self, portal, f"{self._source.key}@preview", started)
         try:
-            receipt = attempt.run(accept_shrink=accept_shrink, publish=False, whole=whole)
+            with self._ledger.alone():
+                receipt = attempt.run(accept_shrink=accept_shrink, publish=False, whole=whole)
             return Preview(receipt, attempt.differences())
         finally:
             portal.close()
@@ -203,7 +212,49 @@ class Poller:
         poll_id = f"{self._source.key}@{started.strftime('%Y%m%dT%H%M%S.%fZ')}{REPLAYED}"
         portal = Portal(self._source, self._connections.portal)
         try:
-            return _Attempt(self, portal, poll_id, started).replay(letters, again=again)
+            with self._ledger.alone():
+                return _Attempt(self, portal, poll_id, started).replay(letters, again=again)
+        finally:
+            portal.close()
+
+    def widen(self, since: str) -> dict[str, Any]:
+        """Read the rows from the day ``since`` up to the feed's present bound, and move the bound there, at once.
+
+        The bound is part of the cursor, so a backfill is a row of these: it goes on where it was stopped, and between
+        two of them the feed is polled as ever. Rows that are read here are not late.
+
+        Returns:
+            The receipt; its scan is ``backfill``.
+
+        Raises:
+            CivicwireError: as for ``poll``.
+        """
+        return self._attempt(lambda attempt: attempt.widen(since))
+
+    def reread(self, since: str, until: str) -> dict[str, Any]:
+        """Read the rows of ``[since, until)`` again, whatever the portal says of changes; deletes are not looked for.
+
+        Raises:
+            CivicwireError: as for ``poll``.
+        """
+        return self._attempt(lambda attempt: attempt.reread(since, until))
+
+    def bound(self) -> str | None:
+        """Return the first day of the rows that are held of the feed, None if all are."""
+        with self._ledger.alone():
+            self._ledger.restore()
+        portal = Portal(self._source, self._connections.portal)
+        try:
+            unbounded = client(self._source, portal, datetime.now(UTC)).first_day()
+        finally:
+            portal.close()
+        return self._ledger.position().get("since") or unbounded
+
+    def estimate(self, since: str, until: str | None) -> Estimate:
+        """Return what reading ``[since, until)`` would take."""
+        portal = Portal(self._source, self._connections.portal)
+        try:
+            return client(self._source, portal, datetime.now(UTC), since, until).estimate()
         finally:
             portal.close()
 
@@ -218,13 +269,17 @@ class Poller:
             FatalError: the feed needs a person. In both cases a receipt says so, nothing else was published, and the
                 cursor stays.
         """
+        return self._attempt(lambda attempt: attempt.run(accept_shrink=accept_shrink))
+
+    def _attempt(self, work: Callable[[_Attempt], dict[str, Any]]) -> dict[str, Any]:
         self.publisher()
         started = datetime.now(UTC)
         poll_id = f"{self._source.key}@{started.strftime('%Y%m%dT%H%M%S.%fZ')}"
         portal = Portal(self._source, self._connections.portal)
         attempt = _Attempt(self, portal, poll_id, started)
         try:
-            return attempt.run(accept_shrink=accept_shrink)
+            with self._ledger.alone():
+                return work(attempt)
         except CivicwireError as error:
             attempt.fail(error)
             raise
@@ -245,7 +300,7 @@ class _Attempt:
         self._step = poller._step  # noqa: SLF001
         self._raw = poller._raw  # noqa: SLF001
         self._portal = portal
-        self._since = poller._connections.since  # noqa: SLF001
+        self._since = poller._connections.since if self._source.can_be_bounded else None  # noqa: SLF001
         self._registry = poller._connections.registry  # noqa: SLF001
         self._affected = poller._connections.affected  # noqa: SLF001
         self._publish = True
@@ -254,18 +309,14 @@ class _Attempt:
         self._tally = _Tally()
         self._position: dict[str, str] = {}
         self._vocabulary = Vocabulary(self._source, {})
+        self._silent = False
+        self._not_late_before = ""
 
     def run(self, *, accept_shrink: bool, publish: bool = True, whole: bool = False) -> dict[str, Any]:
         self._publish = publish
-        self._ledger.restore()
-        self._ledger.begin()
-        self._position = {} if whole else self._ledger.position()
-        self._vocabulary = Vocabulary(self._source, self._position)
-        if self._vocabulary.unlearned():
-            self._vocabulary.learn(self._ledger.published_rows())
-        self._step("restored")
-
-        since = self._position.get("since", "") if self._position else self._since
+        held = self._begin()
+        self._position = {} if whole else held
+        since = held.get("since", "") if held else self._since
         feed = client(self._source, self._portal, self._started, since or None)
         asked = feed.ask(self._position)
         self._step("asked")
@@ -274,8 +325,32 @@ class _Attempt:
         after = {**before, **asked.position, **({"since": since} if since else {})}
         if not asked.changed:
             return self._commit("unchanged", "none", asked, before, after)
+        self._take(self._all_scans(feed, before), before, after, accept_shrink=accept_shrink)
 
-        for scan in self._all_scans(feed, before):
+        if self._tally.portal_rows is not None and self._tally.complete:
+            after["gap"] = str(self._tally.portal_rows - self._ledger.live_rows_after())
+        if self._tally.newest_event:
+            after["newest_event"] = self._tally.newest_event
+        self._note_drift(asked, before, after)
+        self._step("reconciled")
+        return self._commit("changed", "complete" if self._tally.complete else "incremental", asked, before, after)
+
+    def _begin(self) -> dict[str, str]:
+        """Restore the ledger and return the cursor's position."""
+        self._ledger.restore()
+        self._ledger.begin()
+        self._position = self._ledger.position()
+        self._vocabulary = Vocabulary(self._source, self._position, silent=self._silent)
+        if self._vocabulary.unlearned():
+            self._vocabulary.learn(self._ledger.published_rows())
+        self._step("restored")
+        return self._position
+
+    def _take(
+        self, scans: Iterator[Scan], before: dict[str, str], after: dict[str, str], *, accept_shrink: bool
+    ) -> None:
+        """Read ``scans``, find what is gone from those that are complete, and move ``after`` on."""
+        for scan in scans:
             self._ledger.next_scan()
             self._read(scan, before)
             if scan.complete:
@@ -287,13 +362,53 @@ class _Attempt:
             self._tally.complete = scan.complete
         self._step("fetched")
 
-        if self._tally.portal_rows is not None and self._tally.complete:
+    # --- backfill -------------------------------------------------------------------------------------------------
+
+    def widen(self, since: str) -> dict[str, Any]:
+        self._silent = True
+        before = self._begin()
+        bound = before.get("since") or client(self._source, self._portal, self._started).first_day()
+        if bound is None or since >= bound:
+            raise ConfigError(f"{self._source.key}: the rows from {since} on are in the feed's bound already.")
+        self._not_late_before = bound
+        self._tally.newest_event = before.get("newest_event")
+        after = {**before, "since": since}
+        rows_before = self._ledger.live_rows()
+        feed = client(self._source, self._portal, self._started, since, bound)
+        scans = feed.window(before)
+        if scans is None:
+            feed = client(self._source, self._portal, self._started, since)
+        asked = feed.ask(feed.reopened(before, bound))
+        self._step("asked")
+        if scans is None:
+            after.update(asked.position)
+            scans = feed.scans({})
+        self._take(scans, before, after, accept_shrink=False)
+        if self._tally.complete and self._tally.portal_rows is not None:
             after["gap"] = str(self._tally.portal_rows - self._ledger.live_rows_after())
-        if self._tally.newest_event:
-            after["newest_event"] = self._tally.newest_event
-        self._note_drift(asked, before, after)
+        elif self._tally.portal_rows is not None:
+            missing = self._tally.portal_rows - (self._ledger.live_rows_after() - rows_before)
+            after["gap"] = str(int(before.get("gap", "0")) + missing)
+        return self._finish_backfill(asked, before, after)
+
+    def reread(self, since: str, until: str) -> dict[str, Any]:
+        self._silent = True
+        before = self._begin()
+        self._not_late_before = until
+        self._tally.newest_event = before.get("newest_event")
+        feed = client(self._source, self._portal, self._started, since, until)
+        scans = feed.window(before)
+        if scans is None:
+            raise ConfigError(f"{self._source.key}: every poll reads this feed whole, so nothing is to be read again.")
+        asked = feed.ask({})
+        self._step("asked")
+        self._take(scans, before, {}, accept_shrink=False)
+        return self._finish_backfill(asked, before, dict(before))
+
+    def _finish_backfill(self, asked: Asked, before: dict[str, str], after: dict[str, str]) -> dict[str, Any]:
+        after.update(self._vocabulary.position())
         self._step("reconciled")
-        return self._commit("changed", "complete" if self._tally.complete else "incremental", asked, before, after)
+        return self._commit("changed", "backfill", asked, before, after)
 
     def _all_scans(self, feed: Client, before: dict[str, str]) -> Iterator[Scan]:
         yield from feed.scans(before)
@@ -412,7 +527,9 @@ class _Attempt:
             event_time = row.event_time
             self._note_newest(event_time)
             op = "insert" if digest is None else "revise" if live else "reappear"
-            late = op == "insert" and bool(newest_before and event_time and event_time < newest_before)
+            late = op == "insert" and bool(
+                newest_before and event_time and self._not_late_before <= event_time < newest_before
+            )
             next_revision = 1 if digest is None else revision + 1
             cells = row.cells
             self._vocabulary.note(cells)

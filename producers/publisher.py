@@ -39,16 +39,17 @@ class Publisher:
     """The transactional producer of one feed.
 
     Its transactional id is the feed's, so a second poller of the same feed fences the first, and a transaction that a
-    killed poller left open is aborted before anything else is read.
+    killed poller left open is aborted before anything else is read. What else publishes events of the feed has a
+    ``role`` of its own and the ledger's lock, and fences no poller.
     """
 
-    def __init__(self, source: str, bootstrap_servers: str) -> None:
+    def __init__(self, source: str, bootstrap_servers: str, role: str = "poller") -> None:
         self._source = source
         self._written: Written = {}
         self._producer = Producer(
             {
                 "bootstrap.servers": bootstrap_servers,
-                "transactional.id": f"civicwire.poller.{source}",
+                "transactional.id": f"civicwire.{role}.{source}",
                 "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
                 "linger.ms": LINGER_MS,
                 "batch.size": BATCH_BYTES,

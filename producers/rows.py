@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
 from operator import itemgetter
@@ -66,8 +66,8 @@ class Row:
 
     record_id: str
     digest: bytes
-    published: Published
-    columns: Columns
+    published: Published = field(compare=False)
+    columns: Columns = field(compare=False)
 
     @property
     def content_hash(self) -> str:

@@ -28,12 +28,14 @@ class Vocabulary:
     Args:
         source: the feed; its ``vocabularies`` are watched.
         position: the cursor's position before the poll, empty before the first one.
+        silent: whether values are learned without an event, as in the first poll.
     """
 
-    def __init__(self, source: Source, position: Mapping[str, str]) -> None:
+    def __init__(self, source: Source, position: Mapping[str, str], *, silent: bool = False) -> None:
         remembered: dict[str, list[str] | None] = json.loads(position.get(KEY, "{}"))
         self._title = source.title
         self._first = not position
+        self._silent = silent or self._first
         self._seen = {column: set(values) for column, values in remembered.items() if values is not None}
         self._given_up = {column for column, values in remembered.items() if values is None}
         self._new: dict[str, Counter[str]] = {
@@ -72,7 +74,7 @@ class Vocabulary:
             if len(values) + len(self._seen.get(column, ())) > MOST_VALUES:
                 detail = f"{self._title}: {column} has more than {MOST_VALUES:,} values, so it is no longer watched."
                 found.append(Drift("vocabulary_unbounded", column, detail))
-            elif not self._first:
+            elif not self._silent:
                 found += self._added(column, values)
         return found
 

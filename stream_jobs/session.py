@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,6 +64,9 @@ class Running:
         tasks: all tasks.
         restarts: how often the job was restarted since its start.
         checkpoint: path of the last completed checkpoint.
+        checkpointed_at: when it was completed, UTC.
+        checkpoint_bytes: how large the state in it is.
+        checkpoint_ms: how long it took.
         failure: the last failure in one line, None where there was none.
     """
 
@@ -74,6 +78,9 @@ class Running:
     restarts: int
     checkpoint: str | None
     failure: str | None
+    checkpointed_at: datetime | None = None
+    checkpoint_bytes: int = 0
+    checkpoint_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +278,9 @@ class Session:
             restarts=int(float(metrics[0]["value"])) if metrics else 0,
             checkpoint=last.get("external_path"),
             failure=history[0]["stacktrace"].splitlines()[0] if history else None,
+            checkpointed_at=datetime.fromtimestamp(last["latest_ack_timestamp"] / 1000, UTC) if last else None,
+            checkpoint_bytes=int(last.get("state_size") or 0),
+            checkpoint_ms=int(last.get("end_to_end_duration") or 0),
         )
 
     def _get(self, path: str) -> Any:

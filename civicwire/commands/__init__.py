@@ -10,7 +10,21 @@ from rich.console import Console
 PIPE_WIDTH = 160
 """Columns of a table that goes to a file or a pipe, where nobody can widen the window."""
 
-MODULES = ("stack", "poll", "verify", "dead", "jobs", "load", "build", "preview", "look", "sandbox", "demo")
+MODULES = (
+    "stack",
+    "poll",
+    "backfill",
+    "verify",
+    "dead",
+    "jobs",
+    "load",
+    "build",
+    "preview",
+    "look",
+    "metrics",
+    "sandbox",
+    "demo",
+)
 
 
 def register(app: typer.Typer) -> None:

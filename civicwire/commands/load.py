@@ -49,6 +49,9 @@ def load(  # noqa: PLR0917 (typer makes options of them)
         if follow:
             from threading import Event
 
+            from civicwire import logs
+
+            logs.configure(Settings().log_format)
             stop = Event()
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: stop.set())

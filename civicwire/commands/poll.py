@@ -32,6 +32,10 @@ def poll(  # noqa: C901, PLR0917 - the options of one command
     ] = False,
     at_once: Annotated[int, typer.Option(min=1, max=32, help="With --follow: how many are polled together.")] = 2,
     every: Annotated[float, typer.Option(min=0, help="With --follow: seconds between polls; 0 is each cadence.")] = 0,
+    since: Annotated[
+        str | None,
+        typer.Option(help="First day of a feed that has never been polled (YYYY-MM-DD); see `civicwire backfill`."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the receipts as JSON lines.")] = False,
 ) -> None:
     """Poll each source once: every new, revised, deleted or reappeared row is published, in one transaction a source.
@@ -51,7 +55,7 @@ def poll(  # noqa: C901, PLR0917 - the options of one command
     settings = Settings()
     collect_garbage_seldom()
     chosen = [catalog.find(key) for key in sources] if sources else list(catalog.load_all().values())
-    reach = connections(settings)
+    reach = connections(settings, _day(since) if since else None)
     if follow:
         _follow(chosen, reach, at_once=at_once, every=every, as_json=as_json)
         return
@@ -89,26 +93,41 @@ def poll(  # noqa: C901, PLR0917 - the options of one command
         raise typer.Exit(1)
 
 
+def _day(text: str) -> str:
+    from datetime import date
+
+    from schemas.errors import ConfigError
+
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise ConfigError(f"{text!r} is no day: write it like 2026-11-21.") from None
+
+
 def _follow(chosen: list[Source], reach: Connections, *, at_once: int, every: float, as_json: bool) -> None:
     """Poll until a signal; exit code 1 when other processes have taken over every source."""
     import signal
     import threading
 
-    from civicwire.commands import console
+    import structlog
+
+    from civicwire import logs
     from civicwire.follow import Feed, Follower
+    from civicwire.settings import Settings
     from schemas.errors import CivicwireError
 
+    logs.configure(Settings().log_format)
+    log = structlog.get_logger("civicwire.poll")
     stop = threading.Event()
-    out, errors = console(), console(stderr=True)
 
     def told(feed: Feed, receipt: dict[str, Any] | None, error: CivicwireError | None) -> None:
+        about = {"source": feed.source.key, "phase": feed.phase, "next_in_seconds": round(feed.wait().total_seconds())}
         if receipt is None:
-            errors.print(f"[red]{feed.source.key}[/red] {feed.phase}: {escape(str(error))}", highlight=False)
-        elif as_json:
+            log.error("poll failed", **about, kind=type(error).__name__, error=str(error))
+            return
+        log.info("polled", **about, **{name: receipt[name] for name in COLUMNS if receipt[name]})
+        if as_json:
             typer.echo(json.dumps({**receipt, "phase": feed.phase}, default=_iso))
-        else:
-            counts = ", ".join(f"{receipt[name]:,} {name}" for name in COLUMNS if receipt[name])
-            out.print(f"{receipt['finished_at']:%H:%M:%S} {feed.source.key} {feed.phase}: {counts}", highlight=False)
 
     follower = Follower(chosen, reach, told, at_once=at_once, every=every)
     for number in (signal.SIGINT, signal.SIGTERM):

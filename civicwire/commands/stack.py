@@ -81,11 +81,13 @@ def status(as_json: bool = JSON) -> None:
     settings = Settings()
     parts = running.parts_status(settings)
     feeds, trouble = _feeds(settings, parts)
+    jobs = _jobs(settings)
     healthy = bool(parts) and all(row["state"] == "healthy" for row in parts)
     if as_json:
-        typer.echo(json.dumps({"home": str(settings.home), "parts": parts, "feeds": feeds, "feeds_error": trouble}))
+        told = {"home": str(settings.home), "parts": parts, "jobs": jobs, "feeds": feeds, "feeds_error": trouble}
+        typer.echo(json.dumps(told))
     else:
-        _print_status(settings, parts, feeds, trouble)
+        _print_status(settings, parts, jobs, feeds, trouble)
     if not healthy:
         raise typer.Exit(1)
 
@@ -135,8 +137,43 @@ def _feeds(settings: Settings, parts: list[dict[str, Any]]) -> tuple[list[dict[s
         return [], str(error)
 
 
+def _jobs(settings: Settings) -> list[dict[str, Any]]:
+    """Return the stream jobs with their checkpoints, restarts and lag; none where no job manager answers."""
+    from confluent_kafka import KafkaException
+
+    from civicwire import line
+    from stream_jobs.session import Session
+
+    address = settings.endpoints().flink
+    if address is None:
+        return []
+    groups = {"normalize": line.NORMALISE_GROUP, "windows": line.WINDOWS_GROUP}
+    try:
+        behind = line.behind(settings)
+        return [
+            {
+                "job": job.name,
+                "state": job.state,
+                "tasks": f"{job.tasks_running}/{job.tasks}",
+                "restarts": job.restarts,
+                "behind": behind[groups[job.name]] if job.name in groups else None,
+                "checkpoint": job.checkpointed_at.isoformat(timespec="seconds") if job.checkpointed_at else None,
+                "state_mb": round(job.checkpoint_bytes / 1e6, 1),
+                "checkpoint_ms": job.checkpoint_ms,
+                "failure": job.failure,
+            }
+            for job in Session(address, settings.home / "flink").running()
+        ]
+    except (CivicwireError, KafkaException, OSError):  # the parts' table says what does not run
+        return []
+
+
 def _print_status(
-    settings: Settings, parts: list[dict[str, Any]], feeds: list[dict[str, Any]], trouble: str | None
+    settings: Settings,
+    parts: list[dict[str, Any]],
+    jobs: list[dict[str, Any]],
+    feeds: list[dict[str, Any]],
+    trouble: str | None,
 ) -> None:
     console = _console()
     if not parts:
@@ -146,6 +183,7 @@ def _print_status(
     for row in parts:
         if row["state"] != "healthy" and row["last_error"]:
             console.print(row["last_error"], markup=False)
+    _print_table("jobs", tuple(jobs[0]) if jobs else (), jobs)
     _print_table("feeds", tuple(feeds[0]) if feeds else (), feeds)
     if trouble:
         console.print(f"feeds: {trouble}", markup=False)

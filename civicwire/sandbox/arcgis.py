@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from civicwire.sandbox.reply import JSON, Reply
@@ -18,7 +19,11 @@ from civicwire.sandbox.store import Store
 OBJECT_ID = "OBJECTID"
 MAX_RECORD_COUNT = 2_000
 _TYPES = {"number": "esriFieldTypeDouble", "epoch_ms": "esriFieldTypeDate"}
-_CONDITION = re.compile(rf"(?:{OBJECT_ID}\s*(>=|>)\s*(-?\d+))|(1=1)", re.IGNORECASE)
+_CONDITION = re.compile(
+    rf"(?:{OBJECT_ID}\s*(?P<id_is>>=|>)\s*(?P<id>-?\d+))|(?P<all>1=1)"
+    r"|(?:(?P<column>\w+)\s*(?P<time_is>>=|<)\s*timestamp\s*'(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)')",
+    re.IGNORECASE,
+)
 
 
 class RefusedError(Exception):
@@ -72,19 +77,19 @@ def _layer(store: Store) -> dict[str, Any]:
 
 
 def _query(store: Store, query: Mapping[str, str]) -> dict[str, Any]:
-    bound = _bound(query.get("where", ""))
+    where, bounds = _condition(store, query.get("where", ""))
     if query.get("returnCountOnly") == "true":
-        return {"count": store.read('select count(*) from "rows" where n > ?', (bound,)).fetchone()[0]}
+        return {"count": store.read(f'select count(*) from "rows" where {where}', bounds).fetchone()[0]}  # noqa: S608 - our own
     if "outStatistics" in query:
         (wanted,) = json.loads(query["outStatistics"])
-        highest = store.read('select max(n) from "rows" where n > ?', (bound,)).fetchone()[0]
+        highest = store.read(f'select max(n) from "rows" where {where}', bounds).fetchone()[0]  # noqa: S608 - our own
         return {"features": [{"attributes": {wanted["outStatisticFieldName"]: highest}}]}
     limit = min(int(query.get("resultRecordCount") or MAX_RECORD_COUNT), MAX_RECORD_COUNT)
     offset = int(query.get("resultOffset") or 0)
     columns = store.state.columns
     chosen = ", ".join(quoted(p.stored) for p in columns)
-    select = f'select n, {chosen} from "rows" where n > ? order by n limit ? offset ?'  # noqa: S608 - our own identifiers
-    rows = store.read(select, (bound, limit + 1, offset)).fetchall()
+    select = f'select n, {chosen} from "rows" where {where} order by n limit ? offset ?'  # noqa: S608 - our own
+    rows = store.read(select, (*bounds, limit + 1, offset)).fetchall()
     features = [
         {
             "attributes": {OBJECT_ID: n}
@@ -102,11 +107,21 @@ def _value(value: str | None, kind: str) -> str | int | float | None:
     return int(value) if re.fullmatch(r"-?\d+", value) else float(value)
 
 
-def _bound(where: str) -> int:
-    """Return the object id below or at which no row is wanted; all of the language that is spoken here."""
-    match = _CONDITION.fullmatch(where.strip())
-    if match is None:
-        raise RefusedError("Unable to complete operation.")
-    if match[3]:
-        return -1
-    return int(match[2]) - (match[1] == ">=")
+def _condition(store: Store, where: str) -> tuple[str, list[int]]:
+    """Return a where clause as SQL and its values; object ids and times joined by AND are all that is spoken here."""
+    parts: list[str] = []
+    values: list[int] = []
+    for text in re.split(r"\s+and\s+", where.strip(), flags=re.IGNORECASE):
+        match = _CONDITION.fullmatch(text.strip())
+        if match is None:
+            raise RefusedError("Unable to complete operation.")
+        if match["id"]:
+            parts.append(f"n {match['id_is']} ?")
+            values.append(int(match["id"]))
+        elif match["column"]:
+            dates = {p.column.field.lower(): p.stored for p in store.state.columns if p.column.type == "epoch_ms"}
+            if match["column"].lower() not in dates:
+                raise RefusedError("Unable to complete operation.")
+            parts.append(f"cast({quoted(dates[match['column'].lower()])} as integer) {match['time_is']} ?")
+            values.append(int(datetime.fromisoformat(match["time"]).replace(tzinfo=UTC).timestamp() * 1000))
+    return " and ".join(parts) or "true", values

@@ -53,6 +53,15 @@ class Scan:
     finished: Finished | None = field(default=None)
 
 
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a read would take: requests, rows and bytes; None where the portal does not tell."""
+
+    requests: int
+    rows: int | None
+    bytes: int | None
+
+
 class Client(Protocol):
     """What the poll protocol needs of a portal."""
 
@@ -65,11 +74,23 @@ class Client(Protocol):
     def scans(self, position: Position) -> Iterator[Scan]:
         """Yield the scans that read every change since ``position``."""
 
+    def first_day(self) -> str | None:
+        """Return the day before which rows are not read even without a bound, None if all are."""
+
+    def reopened(self, position: Position, bound: str) -> Position:
+        """Return the position without what keeps the rows before the day ``bound`` from being read now."""
+
+    def window(self, position: Position) -> Iterator[Scan] | None:
+        """Yield a scan of the rows in the client's window alone, or None where only the whole feed can be read."""
+
+    def estimate(self) -> Estimate:
+        """Return what reading the client's window would take, without reading it."""
+
     def recheck(self, position: Position, live_rows: int) -> Scan | None:
         """Return a complete scan if the portal's count does not fit ``live_rows`` rows known to exist, else None."""
 
 
-def client(source: Source, portal: Portal, now: datetime, since: str | None = None) -> Client:
+def client(source: Source, portal: Portal, now: datetime, since: str | None = None, until: str | None = None) -> Client:
     """Return the client for the source's protocol.
 
     Args:
@@ -77,6 +98,7 @@ def client(source: Source, portal: Portal, now: datetime, since: str | None = No
         portal: the session with its portal.
         now: the poll's start, UTC.
         since: read only rows whose event time, as published, is not before this ISO text; None reads all.
+        until: the other end of a window that is read by itself; its rows are before this ISO text.
     """
     from producers.clients.arcgis import ArcGisClient  # noqa: PLC0415 - the clients import this module
     from producers.clients.ckan import CkanClient  # noqa: PLC0415
@@ -85,10 +107,10 @@ def client(source: Source, portal: Portal, now: datetime, since: str | None = No
 
     match source.protocol:
         case CsvFile():
-            return CsvFileClient(source, source.protocol, portal, now, since)
+            return CsvFileClient(source, source.protocol, portal, now, since=since, until=until)
         case ArcGis():
-            return ArcGisClient(source, source.protocol, portal, since)
+            return ArcGisClient(source, source.protocol, portal, since=since, until=until)
         case Ckan():
-            return CkanClient(source, source.protocol, portal, since)
+            return CkanClient(source, source.protocol, portal)
         case Socrata():
-            return SocrataClient(source, source.protocol, portal, since)
+            return SocrataClient(source, source.protocol, portal, since=since, until=until)

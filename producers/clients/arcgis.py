@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from producers.catalog import ArcGis, Source
-from producers.clients import Asked, Finished, Position, Scan
+from producers.clients import Asked, Estimate, Finished, Position, Scan
 from producers.clients.pages import JsonArray, as_object
 from producers.http import Portal
 from producers.rows import Dead, Published, dead_letter
@@ -23,6 +23,8 @@ from schemas.errors import FatalError, RetriableError
 PAGE_READS = 3
 """A page that is refused, empty without being the last, or out of order is asked for so often, each time smaller."""
 SMALLEST_PAGE = 50
+WINDOW_COUNTS = 3
+"""Requests beside the pages that a scan takes: the layer, and the count before and after."""
 SERVER_ERRORS = range(500, 600)
 NOT_FOUND = (400, 404)
 """What a service says of a layer that is no longer there."""
@@ -40,11 +42,14 @@ class ArcGisError(Exception):
 class ArcGisClient:
     """Reads one layer or table of a FeatureServer."""
 
-    def __init__(self, source: Source, protocol: ArcGis, portal: Portal, since: str | None = None) -> None:
+    def __init__(
+        self, source: Source, protocol: ArcGis, portal: Portal, *, since: str | None = None, until: str | None = None
+    ) -> None:
         self._source = source
         self._protocol = protocol
         self._portal = portal
         self._since = since
+        self._until = until
         self._layer = ""
         self._object_id = "OBJECTID"
         self._page_rows = protocol.page_rows
@@ -92,6 +97,26 @@ class ArcGisClient:
         scan = Scan(scope="", complete=True, pages=iter(()))
         scan.pages = self._pages(scan)
         yield scan
+
+    def first_day(self) -> str | None:
+        """Return None: without a bound everything is read."""
+        return None
+
+    def reopened(self, position: Position, bound: str) -> Position:  # noqa: ARG002 - every scan reads all
+        """Return nothing but the layer: every scan reads all rows that the bound lets in."""
+        return {name: position[name] for name in ("layer", "object_id") if name in position}
+
+    def window(self, position: Position) -> None:
+        """Return None: one scan reads everything."""
+
+    def estimate(self) -> Estimate:
+        """See ``Client``."""
+        self.ask({})
+        rows = self._count()
+        params = {"where": self._where(), "outFields": "*", "returnGeometry": "false"}
+        body = self._body(f"/{self._layer}/query", {**params, "resultRecordCount": str(SMALLEST_PAGE)})
+        sample = len(self._parse(body)[1])
+        return Estimate(-(-rows // self._page_rows) + WINDOW_COUNTS, rows, len(body) * rows // sample if sample else 0)
 
     def recheck(self, position: Position, live_rows: int) -> Scan | None:  # noqa: ARG002 - every scan is complete
         """Return None: every scan is complete already."""
@@ -154,6 +179,8 @@ class ArcGisClient:
         parts = []
         if self._since:
             parts.append(f"{self._source.event_time} >= timestamp '{self._since} 00:00:00'")
+        if self._until:
+            parts.append(f"{self._source.event_time} < timestamp '{self._until} 00:00:00'")
         if after is not None:
             parts.append(f"{self._object_id} > {after}")
         return " AND ".join(parts) or "1=1"

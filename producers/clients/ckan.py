@@ -14,10 +14,10 @@ from functools import partial
 from typing import Any
 
 from producers.catalog import Ckan, Source
-from producers.clients import Asked, Finished, Position, Scan
+from producers.clients import Asked, Estimate, Finished, Position, Scan
 from producers.clients.pages import JsonArray, as_object
 from producers.http import Portal
-from producers.rows import Dead, Published, as_text, dead_letter
+from producers.rows import Dead, Published, dead_letter
 from schemas.errors import FatalError, RetriableError
 
 PAGE_READS = 2
@@ -27,11 +27,10 @@ ROW_NUMBER = "_id"
 class CkanClient:
     """Reads one resource of a CKAN portal."""
 
-    def __init__(self, source: Source, protocol: Ckan, portal: Portal, since: str | None = None) -> None:
+    def __init__(self, source: Source, protocol: Ckan, portal: Portal) -> None:
         self._source = source
         self._protocol = protocol
         self._portal = portal
-        self._since = since
         self._stamp = ""
 
     def ask(self, position: Position) -> Asked:
@@ -49,6 +48,23 @@ class CkanClient:
         scan = Scan(scope="", complete=True, pages=iter(()), columns=columns, types=types)
         scan.pages = self._pages(first, scan)
         yield scan
+
+    def first_day(self) -> str | None:
+        """Return None: without a bound everything is read."""
+        return None
+
+    def reopened(self, position: Position, bound: str) -> Position:  # noqa: ARG002 - every scan reads all
+        """Return an empty position: the resource is read whole."""
+        return {}
+
+    def window(self, position: Position) -> None:
+        """Return None: the resource is read whole."""
+
+    def estimate(self) -> Estimate:
+        """See ``Client``; the bytes are those of the first page, carried over to all."""
+        page, _ = self._page(0, None)
+        pages = -(-page.total // max(1, len(page.rows)))
+        return Estimate(pages + 2, page.total, self._portal.cost.bytes_received * pages)
 
     def recheck(self, position: Position, live_rows: int) -> Scan | None:  # noqa: ARG002 - every scan is complete
         """Return None: every scan is complete already."""
@@ -99,7 +115,7 @@ class CkanClient:
                 )
             received += len(page.rows)
             last = page.numbers[-1]
-            yield self._wanted(page.rows)
+            yield [*page.rows]
             if received >= expected:
                 break
             page, _ = self._page(received, last)
@@ -112,13 +128,6 @@ class CkanClient:
         if stamp != self._stamp:
             raise RetriableError(f"{self._source.key}: the resource changed while it was read. Poll again.")
         scan.finished = Finished({"stamp": stamp, "portal_rows": str(expected)}, expected)
-
-    def _wanted(self, rows: list[Published]) -> list[Published | Dead]:
-        if self._since is None:
-            return [*rows]
-        published = next((old for old, new in self._source.renames.items() if new == self._source.event_time), None)
-        name = published or self._source.event_time
-        return [row for row in rows if (as_text(row.values.get(name)) or self._since) >= self._since]
 
     def _page(self, offset: int, last: int | None) -> tuple[_Page, list[dict[str, Any]]]:
         path = "/api/3/action/datastore_search"

@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import IO
 
 from producers.catalog import CsvFile, Source
-from producers.clients import Asked, Finished, Position, Scan
+from producers.clients import Asked, Estimate, Finished, Position, Scan
 from producers.http import NOT_FOUND, NOT_MODIFIED, Answer, Portal
 from producers.rows import Dead, Published, dead_letter
 from schemas.errors import FatalError, RecordError, RetriableError
@@ -81,22 +81,35 @@ class CsvFileClient:
     """Reads one feed of yearly CSV files; the year is the scope of a scan."""
 
     def __init__(
-        self, source: Source, protocol: CsvFile, portal: Portal, now: datetime, since: str | None = None
+        self,
+        source: Source,
+        protocol: CsvFile,
+        portal: Portal,
+        now: datetime,
+        *,
+        since: str | None = None,
+        until: str | None = None,
     ) -> None:
         self._source = source
         self._protocol = protocol
         self._portal = portal
         self._local_now = now.astimezone(source.zone)
         self._since = since
+        self._until = until
         self._changed: dict[int, Answer] = {}
         self._turn: dict[str, str] = {}
         self._encoding: str = protocol.encoding
 
     def years(self) -> list[int]:
-        """Return the years to read: in January ``current`` means last year as well, whose last rows still arrive."""
+        """Return the years to read: those of the source file, and all from the feed's bound on if it has one.
+
+        In January ``current`` means last year as well, whose last rows still arrive.
+        """
         if self._protocol.files:
             return sorted(self._protocol.files)
         years: set[int] = set()
+        if self._since is not None and "{year}" in str(self._protocol.path):
+            years.update(range(int(self._since[:4]), self._local_now.year))
         for year in self._protocol.years:
             if year != "current":
                 years.add(year)
@@ -159,6 +172,27 @@ class CsvFileClient:
             scan = Scan(scope=str(year), complete=True, pages=iter(()), columns=list(columns))
             scan.pages = self._pages(lines, columns, year, answer, scan)
             yield scan
+
+    def first_day(self) -> str:
+        """Return the first day of the earliest year whose file is read without a bound."""
+        return f"{min(self.years())}-01-01"
+
+    def reopened(self, position: Position, bound: str) -> Position:
+        """Return the position without the file in which the bound lies, unless it is the file's first day."""
+        if bound.endswith("-01-01"):
+            return position
+        return {name: value for name, value in position.items() if not name.startswith(f"{bound[:4]}.")}
+
+    def window(self, position: Position) -> None:
+        """Return None: files are read whole."""
+
+    def estimate(self) -> Estimate:
+        """See ``Client``; a file's size is asked for, its rows are not known before it is read."""
+        until = self._until or f"{self._local_now.year + 1}-01-01"
+        years = [year for year in self.years() if str(self._since or "")[:4] <= str(year) and f"{year}-01-01" < until]
+        sizes = [self._portal.size(self._path(year)) for year in years]
+        known = [size for size in sizes if size is not None]
+        return Estimate(len(years), None, sum(known) if len(known) == len(years) else None)
 
     def recheck(self, position: Position, live_rows: int) -> Scan | None:  # noqa: ARG002 - a file gives no other count
         """Return None: every scan of a file is complete already."""

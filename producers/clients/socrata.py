@@ -16,7 +16,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from producers.catalog import Socrata, Source
-from producers.clients import Asked, Finished, Position, Scan
+from producers.clients import Asked, Estimate, Finished, Position, Scan
 from producers.clients.pages import JsonArray
 from producers.drift import ignored
 from producers.http import Portal
@@ -25,6 +25,9 @@ from schemas.errors import RetriableError
 
 SETTLED = timedelta(seconds=2)
 """The portal tells its last change in whole seconds: within two of them another change could hide."""
+SAMPLE_ROWS = 100
+WINDOW_COUNTS = 4
+"""Requests beside the pages that reading a window takes: metadata, count before and after, and of the whole table."""
 PAGE_READS = 2
 """A page that is cut short or out of order is read once more before the poll gives up."""
 
@@ -52,14 +55,18 @@ class _Page:
 class SocrataClient:
     """Reads one Socrata table."""
 
-    def __init__(self, source: Source, protocol: Socrata, portal: Portal, since: str | None = None) -> None:
+    def __init__(
+        self, source: Source, protocol: Socrata, portal: Portal, *, since: str | None = None, until: str | None = None
+    ) -> None:
         self._source = source
         self._protocol = protocol
         self._portal = portal
         self._resource = f"/resource/{protocol.dataset}.json"
         self._total: int | None = None
         self._columns: set[str] = set()
-        self._only = f"{source.event_time} >= '{since}'" if since else None
+        self._bound = f"{source.event_time} >= '{since}'" if since else None
+        before = f"{source.event_time} < '{until}'" if until else None
+        self._only = " and ".join(part for part in (self._bound, before) if part) or None
 
     def ask(self, position: Position) -> Asked:
         """Ask the table's metadata; if that is not conclusive, its count and newest change."""
@@ -102,6 +109,36 @@ class SocrataClient:
     def _columns_changed(self, position: Position) -> bool:
         before = set(json.loads(position["types"])) if "types" in position else self._columns
         return any(not ignored(self._source, name) for name in before ^ self._columns)
+
+    def first_day(self) -> str | None:
+        """Return None: without a bound everything is read."""
+        return None
+
+    def reopened(self, position: Position, bound: str) -> Position:  # noqa: ARG002 - a window is read by itself
+        """Return the position as it is: ``window`` reads what the bound kept out."""
+        return position
+
+    def window(self, position: Position) -> Iterator[Scan]:
+        """Yield a scan of the window that moves neither the cursor's place nor deletes anything."""
+        scan = Scan(scope="", complete=False, pages=iter(()))
+        scan.pages = self._window_pages(scan, position.get("updated_at"))
+        yield scan
+
+    def _window_pages(self, scan: Scan, updated_at: str | None) -> Iterator[list[Published | Dead]]:
+        yield from self._pages(None, None, scan)
+        if scan.finished is not None:
+            total = self._count(self._bound)
+            kept = {"updated_at": updated_at} if updated_at else {}
+            scan.finished = Finished({"portal_rows": str(total), **kept}, scan.finished.portal_rows)
+
+    def estimate(self) -> Estimate:
+        """See ``Client``; the bytes are those of a few rows, carried over to all."""
+        rows = self._count(self._only)
+        params = {"$select": ":*,*", "$order": ":id", "$limit": str(SAMPLE_ROWS)}
+        body = self._portal.get(self._resource, params | ({"$where": self._only} if self._only else {})).body.read()
+        sample = len(JsonArray(body.decode("utf-8", "replace")).values)
+        pages = rows // self._protocol.page_rows + 1
+        return Estimate(pages + WINDOW_COUNTS, rows, len(body) * rows // sample if sample else 0)
 
     def recheck(self, position: Position, live_rows: int) -> Scan | None:
         """Return a complete scan when the table's count and the rows known to exist differ by a new number.

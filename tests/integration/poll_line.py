@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from producers import catalog, tail
 from producers.poll import Connections, Poller
 from schemas import registry, topics
 
+DECIMAL = re.compile(r"-?\d+\.\d+")
 AUSTIN, SAN_DIEGO, NIBRS = "austin_crime_reports", "san_diego_calls", "la_nibrs_offenses"
 CSV_PATH = "police_calls_for_service/pd_calls_for_service_{}_datasd.csv"
 HEADER_LINE = b'"incident_num","date_time","day_of_week","call_type","beat","priority"\n'
@@ -92,6 +95,28 @@ class Line:
         for row in self.portal.truth(source):
             rows[row[key]] = {name: text(value) for name, value in row.items() if value not in (None, "")}
         return rows
+
+    def published(self, source: str) -> Counter[tuple[tuple[str, str], ...]]:
+        """What the portal publishes, each row by its schema columns, equal rows counted."""
+        declared = catalog.find(source)
+        columns = set(declared.columns)
+        rows: Counter[tuple[tuple[str, str], ...]] = Counter()
+        for row in self.portal.truth(source):
+            named = {declared.renames.get(n, n): text(value) for n, value in row.items() if value not in (None, "")}
+            if declared.protocol.name == "arcgis":
+                named = {name.lower(): value for name, value in named.items()}
+            if declared.protocol.name in ("arcgis", "ckan"):  # JSON numbers have no closing zeros
+                named = {name: str(float(v)) if DECIMAL.fullmatch(v) else v for name, v in named.items()}
+            rows[tuple(sorted((name, value) for name, value in named.items() if name in columns))] += 1
+        return rows
+
+    def known(self, source: str) -> Counter[tuple[tuple[str, str], ...]]:
+        """What a reader of the raw topic believes to exist."""
+        columns = set(catalog.find(source).columns)
+        return Counter(
+            tuple(sorted((name, value) for name, value in row.items() if name in columns))
+            for row in self.current(source).values()
+        )
 
     def serve_csv(self, *lines: bytes, head: bytes = HEADER_LINE) -> None:
         self.portal.put_file(CSV_PATH.format(current_year()), head + b"".join(line + b"\n" for line in lines))

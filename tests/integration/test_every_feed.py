@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from typer.testing import CliRunner
 
 from civicwire import line
+from civicwire.cli import app
 from civicwire.commands.jobs import start_jobs
-from civicwire.polling import connections
+from civicwire.polling import connections, last_receipts
 from civicwire.sandbox.client import SandboxClient
 from civicwire.settings import Settings
 from civicwire.stack import Stack
@@ -96,3 +100,32 @@ def test_every_feed_reaches_the_warehouse_and_every_change_after_it(settings: Se
     for source in catalog.load_all().values():
         if source.key != ARCHIVE:
             assert tables_with(settings, source.key) == kinds.get(source.kind, {"incidents", "incident_counts"})
+
+
+def test_the_line_tells_prometheus_and_status_how_it_is(settings: Settings):
+    portal = SandboxClient(str(settings.require("portal").portal))
+    if not portal.summary("austin_crime_reports")["rows"]:
+        portal.seed("austin_crime_reports", rows=ROWS, seed=7)
+    poll_all(settings)
+    start_jobs(settings)
+    carry_on(settings)
+    environment = {"CIVICWIRE_HOME": str(settings.home)}
+    text = CliRunner().invoke(app, ["metrics", "--once"], env=environment).stdout
+    told: dict[str, dict[tuple[str, ...], float]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            told.setdefault(sample.name, {})[tuple(sample.labels.values())] = sample.value
+    assert told["civicwire_up"] == {(part,): 1 for part in ("feeds", "lag", "jobs", "stack")}
+    for source, receipts in last_receipts(settings).items():
+        for what in ("rows_in", "inserted", "revised", "deleted"):
+            assert told["civicwire_poll_rows_total"][source, what] == sum(one[what] for one in receipts)
+        assert told["civicwire_feed_rows"][source,] == receipts[-1]["live_rows"]
+    assert set(told["civicwire_lag_messages"].values()) == {0}
+    assert told["civicwire_job_tasks_running"] == {("normalize", "RUNNING"): 1, ("windows", "RUNNING"): 1}
+    assert told["civicwire_job_checkpoint_bytes"]["windows",] > 0
+    assert set(told["civicwire_part_healthy"].values()) == {1}
+    status = json.loads(CliRunner().invoke(app, ["status", "--json"], env=environment).stdout)
+    assert {(job["job"], job["state"], job["behind"]) for job in status["jobs"]} == {
+        ("normalize", "RUNNING", 0),
+        ("windows", "RUNNING", 0),
+    }

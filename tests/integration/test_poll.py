@@ -229,6 +229,16 @@ def test_past_years_are_files_of_their_own_and_are_looked_at_in_turn(line: Line)
         line.portal.delete_file(CSV_PATH.format(which))
 
 
+def test_a_late_commit_is_found_behind_the_cursor(line: Line):
+    line.portal.seed(AUSTIN, rows=50, seed=1)
+    line.poll(AUSTIN)
+    line.portal.mutate(AUSTIN, revise=1, seed=2)
+    line.poll(AUSTIN)
+    line.portal.mutate(AUSTIN, revise=3, behind_seconds=300, seed=3)
+    receipt = line.poll(AUSTIN)
+    assert (receipt["scan"], receipt["revised"]) == ("incremental", 3)
+
+
 # --- bad input ----------------------------------------------------------------------------------------------------
 
 

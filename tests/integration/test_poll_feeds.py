@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,6 @@ pytestmark = pytest.mark.parts
 ACCIDENTS, CONTACTS, LAUS, FACTS = (
     "denver_traffic_accidents", "denver_311", "california_laus", "catalonia_hate_facts"
 )  # fmt: skip
-DECIMAL = re.compile(r"-?\d+\.\d+")
 FEEDS = (ACCIDENTS, CONTACTS, LAUS, FACTS)
 SMALL = {ACCIDENTS: 40, CONTACTS: 40, LAUS: 40, FACTS: 40}
 """Rows of a page in these tests, so that a few hundred rows take several."""
@@ -43,29 +41,6 @@ def line(broker: Stack, tmp_path: Path) -> Iterator[Line]:
     made.close()
 
 
-def published(line: Line, source: str) -> Counter[tuple[tuple[str, str], ...]]:
-    """What the portal publishes, each row by its schema columns, equal rows counted."""
-    declared = catalog.find(source)
-    rows: Counter[tuple[tuple[str, str], ...]] = Counter()
-    for row in line.portal.truth(source):
-        named = {declared.renames.get(name, name): value for name, value in row.items() if value not in (None, "")}
-        if declared.protocol.name == "arcgis":
-            named = {name.lower(): value for name, value in named.items()}
-        if declared.protocol.name in ("arcgis", "ckan"):  # JSON numbers have no closing zeros
-            named = {name: str(float(v)) if DECIMAL.fullmatch(v) else v for name, v in named.items()}
-        rows[tuple(sorted((name, value) for name, value in named.items() if name in declared.columns))] += 1
-    return rows
-
-
-def known(line: Line, source: str) -> Counter[tuple[tuple[str, str], ...]]:
-    """What a reader of the raw topic believes to exist."""
-    columns = catalog.find(source).columns
-    return Counter(
-        tuple(sorted((name, value) for name, value in row.items() if name in columns))
-        for row in line.current(source).values()
-    )
-
-
 def poll(line: Line, source: str, **changes: Any) -> dict[str, Any]:
     return line.poller(source, **{"page_rows": SMALL[source], **changes}).poll()
 
@@ -75,12 +50,12 @@ def test_after_any_change_the_topic_equals_the_portal(line: Line, source: str):
     line.portal.seed(source, rows=300, seed=3)
     first = poll(line, source)
     assert (first["inserted"], first["portal_rows"], first["scan"]) == (300, 300, "complete")
-    assert known(line, source) == published(line, source)
+    assert line.known(source) == line.published(source)
     assert line.read("drift") == []
     for round_ in range(3):
         line.portal.mutate(source, insert=9, late=3, revise=7, delete=5, seed=round_)
         poll(line, source)
-        assert known(line, source) == published(line, source)
+        assert line.known(source) == line.published(source)
     line.portal.replace(source)
     again = poll(line, source)
     assert [again[name] for name in ("inserted", "revised", "deleted", "unchanged")] == [0, 0, 0, 321]
@@ -175,7 +150,7 @@ def test_a_portal_that_lies_stops_the_poll_and_the_next_one_finds_everything(lin
     assert len(line.raw(source)) == events
     line.portal.clear_faults()
     poll(line, source)
-    assert known(line, source) == published(line, source)
+    assert line.known(source) == line.published(source)
 
 
 ARCHIVE = "denver_311_archive"
