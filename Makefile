@@ -6,7 +6,7 @@ CIVICWIRE = .venv/bin/civicwire
 CODE = civicwire producers schemas stream_jobs dashboards tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up down status test test-chaos lint format generate check-generated lock
+.PHONY: help setup setup-dev demo up down status test test-chaos lint format generate check-generated terraform lock
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,18 +44,24 @@ lint: setup-dev ## style, types, imports between rooms, SQL
 	.venv/bin/sqlfluff lint --disable-progress-bar stream_jobs/normalize stream_jobs/windows stream_jobs/fragments
 	.venv/bin/python -m dashboards --check
 	.venv/bin/python -m civicwire.seeds --check
+	.venv/bin/python -m stream_jobs.warehouse.terraform --check
 
 format: setup-dev ## put the code into its form
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-generate: setup ## write the generated files anew: dashboards, dbt seeds of feeds, breaks and categories
+generate: setup ## write the generated files anew: dashboards, seeds of feeds and breaks, Terraform's tables
 	@.venv/bin/python -m dashboards
 	@.venv/bin/python -m civicwire.seeds
+	@.venv/bin/python -m stream_jobs.warehouse.terraform
 
 check-generated: setup ## fail when a generated file is stale
 	@.venv/bin/python -m dashboards --check
 	@.venv/bin/python -m civicwire.seeds --check
+	@.venv/bin/python -m stream_jobs.warehouse.terraform --check
+
+terraform: setup-dev ## check the Terraform module: form, validity, tests, tflint (needs Go)
+	@.venv/bin/python -m terraform.ci
 
 lock: setup-dev ## pin again what requirements/*.in and civicwire/stack/poms/*.xml ask for (needs Maven)
 	@for name in core dev; do \
@@ -65,4 +71,6 @@ lock: setup-dev ## pin again what requirements/*.in and civicwire/stack/poms/*.x
 	  requirements/flink.in -o requirements/flink.txt
 	@.parts/uv/bin/uv pip compile -q --no-emit-index-url --universal --generate-hashes --python-version 3.13 \
 	  requirements/warehouse.in -o requirements/warehouse.txt
+	@.parts/uv/bin/uv pip compile -q --no-emit-index-url --universal --generate-hashes --no-deps --python-version 3.11 \
+	  requirements/terraform.in -o requirements/terraform.txt
 	@.venv/bin/python -m civicwire.stack.jars lock

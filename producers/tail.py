@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
+    IsolationLevel,
     KafkaError,
     KafkaException,
     Message,
     TopicCollection,
     TopicPartition,
 )
+from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from schemas.errors import RetriableError
 from schemas.kafka_topics import SYSLOG_CRITICAL, admin
@@ -69,16 +71,22 @@ def consumer(bootstrap_servers: str) -> Consumer:
 
 
 def last_offsets(bootstrap_servers: str, topic: str) -> Offsets:
-    """Return the offset of the last record of each partition that holds any, whether it is committed yet or not."""
-    reader = consumer(bootstrap_servers)
+    """Return the offset of the last record of each partition that holds any, whether it is committed yet or not.
+
+    A consumer of committed records would be told the end of those alone.
+
+    Raises:
+        RetriableError: the broker does not answer.
+    """
+    asked = {TopicPartition(*at): OffsetSpec.latest() for at in partitions(bootstrap_servers, [topic])}  # type: ignore[no-untyped-call]
+    futures = admin(bootstrap_servers).list_offsets(
+        asked, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=TIMEOUT_SECONDS
+    )
     try:
-        found = {
-            (topic, index): _watermarks(reader, TopicPartition(topic, index))[1] - 1
-            for index in reader.list_topics(topic, timeout=TIMEOUT_SECONDS).topics[topic].partitions
-        }
-    finally:
-        reader.close()
-    return {at: offset for at, offset in found.items() if offset >= 0}
+        ends = {(at.topic, at.partition): found.result(TIMEOUT_SECONDS).offset for at, found in futures.items()}
+    except (KafkaException, TimeoutError) as error:
+        raise RetriableError(f"The broker does not tell the ends of {topic} ({error}). Poll again.") from error
+    return {at: end - 1 for at, end in ends.items() if end > 0}
 
 
 def read(

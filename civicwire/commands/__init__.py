@@ -21,6 +21,7 @@ MODULES = (
     "build",
     "preview",
     "look",
+    "asof",
     "metrics",
     "sandbox",
     "demo",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from typer.testing import CliRunner
 
-from civicwire import line
+from civicwire import asof, line
 from civicwire.cli import app
 from civicwire.commands.jobs import start_jobs
 from civicwire.polling import connections, last_receipts
@@ -20,6 +21,7 @@ from civicwire.verify import verify
 from producers import catalog
 from producers.poll import Poller
 from stream_jobs.jobs import feeds
+from stream_jobs.warehouse.connection import connect
 from stream_jobs.warehouse.writer import Writer
 
 pytestmark = pytest.mark.parts
@@ -77,6 +79,16 @@ def tables_with(settings: Settings, source: str) -> set[str]:
         }
 
 
+def current(settings: Settings) -> dict[str, int]:
+    """Live incidents by source."""
+    warehouse = connect(settings)
+    try:
+        sql = f"select source, countif(not deleted) from {settings.dataset}.incidents group by source"
+        return dict(tuple(row) for row in warehouse.client.query(sql).result())
+    finally:
+        warehouse.close()
+
+
 def test_every_feed_reaches_the_warehouse_and_every_change_after_it(settings: Settings):
     portal = SandboxClient(str(settings.require("portal").portal))
     sources = set(catalog.load_all())
@@ -88,6 +100,8 @@ def test_every_feed_reaches_the_warehouse_and_every_change_after_it(settings: Se
     start_jobs(settings)
     carry_on(settings)
     assert differences(settings) == {}
+    then = datetime.now(UTC)
+    known_then = asof.counts(settings, then, ["source", "category"])
     for feed in sources - {ARCHIVE}:
         portal.mutate(feed, insert=6, late=2, revise=5, delete=4, seed=9)
     assert {source for source, found in differences(settings)} == sources - {ARCHIVE}
@@ -100,6 +114,13 @@ def test_every_feed_reaches_the_warehouse_and_every_change_after_it(settings: Se
     for source in catalog.load_all().values():
         if source.key != ARCHIVE:
             assert tables_with(settings, source.key) == kinds.get(source.kind, {"incidents", "incident_counts"})
+    assert known_then
+    assert asof.counts(settings, then, ["source", "category"]) == known_then, (
+        "later changes do not change what was known"
+    )
+    now = {row["source"]: row["incidents"] for row in asof.counts(settings, datetime.now(UTC), ["source"])}
+    assert now == current(settings)
+    assert asof.counts(settings, datetime(2020, 1, 1, tzinfo=UTC), ["source"]) == []
 
 
 def test_the_line_tells_prometheus_and_status_how_it_is(settings: Settings):

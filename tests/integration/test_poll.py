@@ -17,9 +17,11 @@ from poll_line import AUSTIN, CSV_PATH, HEADER_LINE, NIBRS, SAN_DIEGO, Line, cur
 
 from civicwire import lineage
 from civicwire.stack import Stack
-from producers import catalog
+from producers import catalog, tail
 from producers import poll as poll_protocol
 from producers.poll import Poller
+from producers.publisher import Publisher
+from schemas import kafka_topics, topics
 from schemas.errors import CivicwireError, FatalError, RetriableError
 
 pytestmark = pytest.mark.parts
@@ -155,6 +157,17 @@ def test_a_lost_ledger_is_rebuilt_from_the_topic_and_nothing_is_published_twice(
     shutil.rmtree(line.connections.ledgers)
     assert line.poll(SAN_DIEGO)["inserted"] == 1
     assert len(line.raw(SAN_DIEGO)) == before + 1
+
+
+def test_the_end_of_a_topic_counts_what_is_not_committed_yet(line: Line):
+    """A poll waits until its own records can be read; it has to know where they end before they can."""
+    topic = topics.raw(SAN_DIEGO)
+    kafka_topics.ensure(line.connections.kafka, [topic])
+    ends: dict[tuple[str, int], int] = {}
+    messages = [(topic.name, str(number), b"x") for number in range(50)]
+    publisher = Publisher(SAN_DIEGO, line.connections.kafka)
+    publisher.publish(messages, lambda: ends.update(tail.last_offsets(line.connections.kafka, topic.name)))
+    assert sum(offset + 1 for offset in ends.values()) == len(messages)
 
 
 def test_a_second_poller_of_the_same_feed_fences_the_first(line: Line):

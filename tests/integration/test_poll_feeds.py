@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +181,16 @@ def test_archives_of_two_encodings_are_read_and_broken_quotes_cost_one_row(line:
     finally:
         line.portal.delete_file(old)
         line.portal.delete_file(new)
+
+
+def test_a_rewritten_vocabulary_of_a_feed_without_a_key_is_no_loss(line: Line):
+    """Every row of the feed gets another identity, and the number of rows stays."""
+    line.portal.seed(FACTS, rows=200, seed=1)
+    poll(line, FACTS)
+    line.portal.mutate(FACTS, revise=150, seed=2)
+    receipt = poll(line, FACTS)
+    assert receipt["inserted"] == receipt["deleted"] > 100
+    assert line.known(FACTS) == line.published(FACTS)
+    line.portal.delete(FACTS, [row[":id"] for row in islice(line.portal.truth(FACTS), 120)])
+    with pytest.raises(FatalError, match="more than the limit"):
+        poll(line, FACTS)

@@ -1,0 +1,110 @@
+"""What the module says of civicwire is what civicwire says of itself."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from civicwire.settings import Settings
+from producers import publisher, tail
+from stream_jobs import jobs
+from stream_jobs.tables import Cluster
+from stream_jobs.warehouse import progress, tables
+
+ROOT = Path(__file__).parents[3]
+MODULE = ROOT / "terraform"
+
+
+def acls() -> dict[str, dict[str, set[str]]]:
+    """Kafka's ACLs: pattern, identity, operations."""
+    text = (MODULE / "kafka.tf").read_text(encoding="utf-8").partition("kafka_acls = {")[2].partition("\n  }")[0]
+    return {
+        pattern: {
+            identity: set(re.findall(r'"(\w+)"', operations))
+            for identity, operations in re.findall(r"(\w+)\s*=\s*\[(.*?)\]", entries)
+        }
+        for pattern, entries in re.findall(r'"([^"]+)"\s*=\s*\{(.*)\}', text)
+    }
+
+
+def may(identity: str, operation: str, kind: str, name: str) -> bool:
+    """Whether an ACL lets ``identity`` do that to the topic, consumerGroup or transactionalId of that name."""
+    return any(
+        operation in entries.get(identity, ())
+        for pattern, entries in acls().items()
+        if pattern == f"{kind}/{name}"
+        or (pattern.startswith(f"{kind}Prefixed/") and name.startswith(pattern.partition("/")[2]))
+    )
+
+
+def test_every_setting_of_the_env_file_is_one_that_civicwire_reads():
+    named = re.findall(r"\bCIVICWIRE_(\w+)\s*=", (MODULE / "outputs.tf").read_text(encoding="utf-8"))
+    assert len(named) > 4
+    assert {name.lower() for name in named} <= Settings.model_fields.keys()
+
+
+def test_grafana_may_read_every_table_that_a_panel_reads_directly():
+    variables = (MODULE / "variables.tf").read_text(encoding="utf-8")
+    default = re.search(r'variable "grafana_tables" \{.*?default\s*=\s*\[(.*?)\]', variables, re.DOTALL)
+    assert default is not None
+    read = {
+        table
+        for file in (ROOT / "dashboards/generated").glob("*.json")
+        for table in re.findall(r"\$\{dataset\}\.(\w+)", file.read_text(encoding="utf-8"))
+    }
+    assert read, "no panel reads a table directly: take grafana_tables away"
+    assert set(re.findall(r"\w+", default[1])) == read
+
+
+def test_flink_may_read_and_write_what_its_jobs_do_and_no_other_topic():
+    cluster = Cluster("broker:9092", "http://registry")
+    everything = [make(cluster) for make in jobs.JOBS.values()]
+    reads = {topic.name for job in everything for topic in job.sources}
+    writes = {topic.name for job in everything for topic in job.sinks}
+    assert all(may("flink", "READ", "topic", topic) for topic in reads)
+    assert all(may("flink", "WRITE", "topic", topic) for topic in writes)
+    assert all(may("flink", "READ", "consumerGroup", job.group) for job in everything)
+    written = {
+        pattern.partition("/")[2]
+        for pattern, entries in acls().items()
+        if pattern.startswith("topic") and "WRITE" in entries.get("flink", ())
+    }
+    assert written == writes
+
+
+def test_flink_has_slots_for_every_job_at_once():
+    variables = (MODULE / "variables.tf").read_text(encoding="utf-8")
+    manifest = (MODULE / "templates/flink.yaml.tftpl").read_text(encoding="utf-8")
+    slots = re.search(r"\bslots\s+= optional\(number, (\d+)\)", variables)
+    width = re.search(r"parallelism\.default: (\d+)", manifest)
+    assert slots is not None
+    assert width is not None
+    assert int(slots[1]) >= len(jobs.JOBS) * int(width[1])
+
+
+def test_the_writer_may_read_its_topics_and_write_none():
+    assert all(may("writer", "READ", "topic", topic) for topic in tables.STAGES)
+    assert may("writer", "READ", "consumerGroup", progress.GROUP)
+    assert not any("WRITE" in entries.get("writer", ()) for entries in acls().values())
+
+
+def test_every_publisher_may_use_the_ids_that_it_makes():
+    template = re.search(r'"transactional.id": f"([^"]+)"', Path(publisher.__file__).read_text(encoding="utf-8"))
+    default = re.search(r'\brole: str = "(\w+)"', Path(publisher.__file__).read_text(encoding="utf-8"))
+    groups = re.findall(r'"group.id": f"([^"{]+)', Path(tail.__file__).read_text(encoding="utf-8"))
+    code = [
+        file.read_text(encoding="utf-8") for room in ("producers", "civicwire") for file in (ROOT / room).rglob("*.py")
+    ]
+    assert template is not None
+    assert default is not None
+    assert groups
+    roles = {default[1], *(role for text in code for role in re.findall(r'\brole="(\w+)"', text))}
+    ids = [template[1].format(role=role, source="austin_crime_reports") for role in roles]
+    assert [name for name in ids if not may("producer", "WRITE", "transactionalId", name)] == []
+    assert all(may("producer", "READ", "consumerGroup", f"{name}0123") for name in groups)
+
+
+def test_no_grant_is_a_basic_role_or_about_everybody():
+    text = "\n".join(file.read_text(encoding="utf-8") for file in MODULE.rglob("*.tf"))
+    assert re.findall(r"roles/(?:owner|editor|viewer)\b", text) == []
+    assert not re.search(r"allUsers|allAuthenticatedUsers|service_account_key|_iam_(?:policy|binding)\"", text)
