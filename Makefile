@@ -41,20 +41,23 @@ lint: setup-dev ## style, types, imports between rooms, SQL
 	.venv/bin/mypy
 	PYTHONPATH=. .venv/bin/lint-imports
 	.venv/bin/sqlfluff lint --disable-progress-bar dbt
-	.venv/bin/sqlfluff lint --disable-progress-bar stream_jobs/normalize stream_jobs/windows
+	.venv/bin/sqlfluff lint --disable-progress-bar stream_jobs/normalize stream_jobs/windows stream_jobs/fragments
 	.venv/bin/python -m dashboards --check
+	.venv/bin/python -m civicwire.seeds --check
 	.venv/bin/python -m stream_jobs.warehouse.terraform --check
 
 format: setup-dev ## put the code into its form
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-generate: setup ## write the generated files anew: dashboards, Terraform's tables and topics
+generate: setup ## write the generated files anew: dashboards, seeds of feeds and breaks, Terraform's tables
 	@.venv/bin/python -m dashboards
+	@.venv/bin/python -m civicwire.seeds
 	@.venv/bin/python -m stream_jobs.warehouse.terraform
 
 check-generated: setup ## fail when a generated file is stale
 	@.venv/bin/python -m dashboards --check
+	@.venv/bin/python -m civicwire.seeds --check
 	@.venv/bin/python -m stream_jobs.warehouse.terraform --check
 
 terraform: setup-dev ## check the Terraform module: form, validity, tests, tflint (needs Go)

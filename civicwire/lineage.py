@@ -26,7 +26,9 @@ from stream_jobs import jobs
 
 MODELS = ROOT / "dbt" / "models"
 DASHBOARDS = ROOT / "dashboards" / "generated"
-TABLES = {topic.name: topic.schema for topic in (topics.INCIDENTS, topics.INDICATORS, topics.INCIDENT_COUNTS)}
+TABLES = {
+    topic.name: topic.schema for topic in (topics.INCIDENTS, topics.PERSONS, topics.INDICATORS, topics.INCIDENT_COUNTS)
+}
 """Tables that stream jobs fill, and the schemas of their columns."""
 
 _REFERENCE = re.compile(r"\{\{\s*(?:ref|source)\(\s*(?:'\w+'\s*,\s*)?'(\w+)'\s*\)\s*\}\}")

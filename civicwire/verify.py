@@ -130,7 +130,7 @@ def _topic_and_warehouse(settings: Settings, source: Source, fresh: Ledger) -> C
     connected = connect(settings)
     dataset = f"`{settings.project}.{settings.dataset}`"
     config = bigquery.QueryJobConfig(query_parameters=[bigquery.ScalarQueryParameter("source", "STRING", source.key)])
-    table = "indicators" if source.kind == "indicator" else "incidents"
+    table = {"indicator": "indicators", "person": "persons"}.get(source.kind, "incidents")
     try:
         rows = connected.client.query(
             f"select record_id, revision, deleted from {dataset}.{table} where source = @source",  # noqa: S608

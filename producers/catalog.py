@@ -106,13 +106,52 @@ class RollingWindow(_Strict):
         return date(months // 12, months % 12 + 1, min(today.day, last)).isoformat()
 
 
+class Counts(_Strict):
+    """What one row is: feeds of different units are different things, and no figure should add them up."""
+
+    unit: Literal[
+        "incidents",
+        "highest_offence",
+        "most_serious_crime",
+        "offences",
+        "calls",
+        "accidents",
+        "contacts",
+        "facts",
+        "persons",
+        "area_months",
+    ]
+    means: str = Field(description="the unit in a sentence, and what is left out")
+
+
+class Break(_Strict):
+    """A day of the event time from which on rows cannot be compared with earlier ones without saying so."""
+
+    date: date
+    effect: Literal["begins", "ends", "level", "definition", "columns"] = Field(
+        description="begins, ends: no comparable rows on the other side; level: more or fewer rows for reasons of "
+        "reporting; definition: a row or a value means something else; columns: a column came, went or changed its fill"
+    )
+    what: str = Field(description="what happened, and how that is known")
+
+
 class Source(_Strict):
     """One feed: where it is, how it is read, what identifies a row and when to look again."""
 
     key: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     title: str
-    kind: Literal["crime_report", "call_for_service", "hate_crime", "traffic_accident", "service_request", "indicator"]
-    counts: str = Field(description="what one row is, for people who compare feeds")
+    kind: Literal[
+        "crime_report",
+        "offence",
+        "call_for_service",
+        "accident",
+        "service_request",
+        "hate_crime",
+        "person",
+        "indicator",
+    ] = Field(description="kind of its incidents; person and indicator have topics and tables of their own")
+    counts: Counts
+    breaks: list[Break] = Field(default_factory=list)
     time_zone: str
     licence: str
     protocol: Annotated[Socrata | CsvFile | ArcGis | Ckan, Field(discriminator="name")]
@@ -219,7 +258,7 @@ def load_file(path: Path) -> Source:
     """
     try:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: a date that there is not
         raise ConfigError(f"{path.name} cannot be read as YAML: {error}. Correct the file.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path.name} is empty or no mapping: start it with `key: {path.stem}`.")

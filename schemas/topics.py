@@ -38,11 +38,12 @@ POLLS = Topic("polls", "poll", 1)
 DRIFT = Topic("drift", "drift", 1)
 DEAD_LETTERS = Topic("dead_letters", "dead_letter", 1)
 INCIDENTS = Topic("incidents", "incident", 2)
+PERSONS = Topic("persons", "person", 2)
 INDICATORS = Topic("indicators", "indicator", 2)
 INCIDENT_COUNTS = Topic("incident_counts", "incident_count", 2, COMPACTED)
 """Keys are JSON objects of the first six fields; a tombstone means that the window has become empty."""
 
-SHARED = (CURSORS, POLLS, DRIFT, DEAD_LETTERS, INCIDENTS, INDICATORS, INCIDENT_COUNTS)
+SHARED = (CURSORS, POLLS, DRIFT, DEAD_LETTERS, INCIDENTS, PERSONS, INDICATORS, INCIDENT_COUNTS)
 
 
 def raw(source: str) -> Topic:

@@ -3,6 +3,9 @@
 ``crosswalks/<source>/<column>.csv``: the first column has the name of the feed's column and holds its codes, every
 other column is a target, for example category. A code with ``%`` is a pattern (SQL ``like``); exact codes are tried
 first, then the patterns from top to bottom. An empty target says that the code is known and deliberately left unmapped.
+
+A folder serves every source whose name it is or begins: ``crosswalks/la_crime`` serves la_crime_2010_2019 and
+la_crime_2020_2024, because the city uses the same codes in both. The longest such name counts.
 """
 
 from __future__ import annotations
@@ -54,12 +57,19 @@ def of_source(source: str) -> dict[str, Crosswalk]:
         ConfigError: a code stands twice in a file, or two files have the same target.
     """
     found: dict[str, Crosswalk] = {}
-    for path in sorted((FOLDER / source).glob("*.csv")):
+    for path in sorted(folder(source).glob("*.csv")):
         for crosswalk in _read(path):
             if crosswalk.target in found:
                 raise ConfigError(f"{path} maps {crosswalk.target}, which another file of {source} maps: keep one.")
             found[crosswalk.target] = crosswalk
     return found
+
+
+def folder(source: str) -> Path:
+    """Return the folder that holds the crosswalks of a feed; it need not exist."""
+    words = source.split("_")
+    names = ["_".join(words[:count]) for count in range(len(words), 0, -1)]
+    return next((FOLDER / name for name in names if (FOLDER / name).is_dir()), FOLDER / source)
 
 
 def _read(path: Path) -> list[Crosswalk]:

@@ -8,14 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import jinja2
+
 from schemas import loader, topics
 from schemas.errors import ConfigError
-from stream_jobs import crosswalk, tables
+from stream_jobs import crosswalk, tables, taxonomy
 from stream_jobs.tables import Cluster
 
 FOLDER = Path(__file__).parent
 NORMALIZE = FOLDER / "normalize"
 WINDOWS = FOLDER / "windows"
+FRAGMENTS = FOLDER / "fragments"
 
 MINI_BATCH_LATENCY = "500 ms"
 """Window counts collect changes this long: enough to fold a poll's burst, short beside the time of a poll."""
@@ -23,13 +26,13 @@ MINI_BATCH_ROWS = "5000"
 
 NORMALIZE_SINKS = {
     topics.INCIDENTS: "incident_id",
+    topics.PERSONS: "person_id",
     topics.INDICATORS: "indicator_id",
     topics.DEAD_LETTERS: "dead_id",
 }
 """Topics that normalise may write, each with the column whose text is the Kafka key; a feed fills some of them."""
 
 _STATEMENT_END = re.compile(r";\s*$", re.MULTILINE)
-_PLACEHOLDER = re.compile(r"\{\{ (\w+) \}\}")
 _COMMENT_LINE = re.compile(r"^\s*--.*\n?", re.MULTILINE)
 
 
@@ -77,23 +80,31 @@ def feeds() -> list[str]:
 
 
 def script(path: Path) -> str:
-    """Return a SQL file with its placeholders filled from crosswalks and Avro files.
+    """Return a SQL file filled in: shared fragments, mappings from crosswalks, rows from Avro files.
 
     Raises:
-        ConfigError: a placeholder has no crosswalk.
+        ConfigError: the file is no template, or asks for something that there is not.
     """
-    values = {}
+    values = {"source": path.stem}
     if path.parent == NORMALIZE:
-        values = {target: found.expression() for target, found in crosswalk.of_source(path.stem).items()}
+        values |= {target: found.expression() for target, found in crosswalk.of_source(path.stem).items()}
+        values["crime_against"] = taxonomy.crime_against()
         values["row_as_json"] = _row_as_json(path.stem)
-
-    def value(placeholder: re.Match[str]) -> str:
-        name = placeholder[1]
-        if name not in values:
-            raise ConfigError(f"{path.name} uses {name}: add a crosswalk in which it is a column.")
-        return values[name]
-
-    return _PLACEHOLDER.sub(value, path.read_text(encoding="utf-8"))
+    templates = jinja2.Environment(  # noqa: S701  what is made is SQL of our own files, no HTML
+        loader=jinja2.FileSystemLoader([path.parent, FRAGMENTS]),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    try:
+        return templates.get_template(path.name).render(values)
+    except jinja2.UndefinedError as error:
+        raise ConfigError(
+            f"{path.name}: {error}: add a crosswalk in which it is a column, or a macro to the fragment."
+        ) from error
+    except jinja2.TemplateError as error:
+        raise ConfigError(f"{path.name} cannot be filled in: {error}. Correct the file or its fragment.") from error
 
 
 def statements(path: Path) -> list[str]:
@@ -103,7 +114,7 @@ def statements(path: Path) -> list[str]:
 
 
 def normalize(cluster: Cluster, chosen: Sequence[str] | None = None) -> Job:
-    """Return the job that turns the raw events of feeds into incidents, indicators and dead letters.
+    """Return the job that turns the raw events of feeds into incidents, persons, indicators and dead letters.
 
     Args:
         cluster: where topics and schemas are.
@@ -180,10 +191,9 @@ def _own_transactions(cluster: Cluster, name: str, insert: str) -> str:
     The ids are made of the file's name and not of its place among the others: when the set of feeds changes, a feed
     must find its own transactions again to end what it left open, or readers of committed records wait for them.
     """
-    head, _, query = insert.partition("\n")
-    topic = head.removeprefix("insert into ")
+    *_, topic, rest = insert.split(maxsplit=3)
     prefix = f"{cluster.transactional_id}-{topic}-{name}"
-    return f"{head} /*+ options('sink.transactional-id-prefix' = '{prefix}') */\n{query}"
+    return f"insert into {topic} /*+ options('sink.transactional-id-prefix' = '{prefix}') */ {rest}"
 
 
 def _row_as_json(source: str) -> str:

@@ -12,6 +12,7 @@ locals {
     "topic/drift"                                 = { producer = ["READ", "WRITE"], writer = ["READ"] }
     "topic/dead_letters"                          = { producer = ["READ", "WRITE"], flink = ["WRITE"], writer = ["READ"] }
     "topic/incidents"                             = { flink = ["READ", "WRITE"], writer = ["READ"] }
+    "topic/persons"                               = { flink = ["WRITE"], writer = ["READ"] }
     "topic/indicators"                            = { flink = ["WRITE"], writer = ["READ"] }
     "topic/incident_counts"                       = { flink = ["READ", "WRITE"], writer = ["READ"] }
     "consumerGroupPrefixed/civicwire.tail."       = { producer = ["READ"] }

@@ -18,7 +18,7 @@ resource "google_bigquery_dataset" "main" {
   dataset_id                 = var.dataset
   location                   = var.location
   friendly_name              = "civicwire"
-  description                = "Current incidents and indicators, every revision of them, counts, and the receipts of polls."
+  description                = "Current incidents, persons and indicators, every revision of them, counts, and the receipts of polls."
   labels                     = local.labels
   delete_contents_on_destroy = !var.deletion_protection
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -142,7 +143,8 @@ def sql(name: str = typer.Argument(help="A file of stream_jobs, for example norm
     path = jobs.FOLDER / f"{name}.sql"
     job, _, _ = name.partition("/")
     if job not in jobs.JOBS or not path.is_file():
-        files = sorted(str(each.relative_to(jobs.FOLDER).with_suffix("")) for each in jobs.FOLDER.glob("*/*.sql"))
+        found = (each for folder in jobs.JOBS for each in (jobs.FOLDER / folder).glob("*.sql"))
+        files = sorted(str(each.relative_to(jobs.FOLDER).with_suffix("")) for each in found)
         raise ConfigError(f"There is no SQL file {name!r}: choose from {', '.join(files)}.")
     endpoints = Settings().endpoints()
     cluster = tables.Cluster(endpoints.kafka or "localhost:9092", endpoints.registry or "http://localhost:8081")
@@ -157,7 +159,7 @@ def sql(name: str = typer.Argument(help="A file of stream_jobs, for example norm
 def _makes_what(definition: str, text: str) -> bool:
     """Whether ``definition`` makes a table or view that ``text`` uses and does not make itself."""
     name = definition.split()[3].strip("`")
-    return f" {name}\n" in f"{text}\n" and f"view {name} " not in text
+    return bool(re.search(rf"\b(?:from|into) {name}\b", text)) and f"view {name} " not in text
 
 
 def _names(job: Chosen) -> list[str]:

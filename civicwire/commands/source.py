@@ -42,7 +42,7 @@ def new(
     ] = None,
     kind: Annotated[
         str | None,
-        typer.Option(help="crime_report, call_for_service, hate_crime, traffic_accident or service_request."),
+        typer.Option(help="crime_report, call_for_service, offence, hate_crime, accident or service_request."),
     ] = None,
     protocol: Annotated[ProtocolName | None, typer.Option(help="Where the address does not say it.")] = None,
     portal: Annotated[
@@ -51,7 +51,10 @@ def new(
     ] = None,
     title: Annotated[str | None, typer.Option(help="Words for people; default: the portal's.")] = None,
     licence: Annotated[str | None, typer.Option(help="Default: what the portal states.")] = None,
-    counts: Annotated[str | None, typer.Option(help="What one row is, such as: highest offence per incident.")] = None,
+    counts: Annotated[
+        str | None, typer.Option(help="What one row is: incidents, highest_offence, offences, calls, …")
+    ] = None,
+    means: Annotated[str | None, typer.Option(help="That in a sentence, and what is left out.")] = None,
     record_id: Annotated[
         list[str] | None, typer.Option(help="Column of the key; several times for a longer one; `hash` for none.")
     ] = None,
@@ -77,6 +80,7 @@ def new(
         title=title,
         licence=licence,
         counts=counts,
+        means=means,
         record_id=tuple(record_id or ()),
         event_time=event_time,
     )

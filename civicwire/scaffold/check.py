@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import fastavro
@@ -14,11 +15,13 @@ from civicwire.sandbox import described
 from producers import catalog
 from schemas import loader
 from schemas.errors import CivicwireError
-from stream_jobs import crosswalk, jobs
-from stream_jobs.incident_words import CATEGORIES, STATUSES
+from stream_jobs import crosswalk, jobs, taxonomy
 
-WORDS = {"category": CATEGORIES, "status": STATUSES}
-_USED = re.compile(r"\{\{ (\w+) \}\}")
+TABLES = frozenset({"incidents", "persons", "indicators"})
+WORDS = taxonomy.VOCABULARIES | {"category": tuple(taxonomy.categories())}
+_FILLED_IN = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+_FRAGMENT = re.compile(r"'(\w+[.](?:sql|jinja))'")
+_NAME = re.compile(r"\b[a-z]\w*\b")
 _NULLABLE = ["null", "string"]
 _HEAD_ENDS = ("row", "extras")
 
@@ -77,8 +80,8 @@ def _sql(key: str) -> Iterator[str]:
         yield str(error)
         return
     inserts = {statement.split(maxsplit=3)[2] for statement in statements if statement.startswith("insert into ")}
-    if not inserts & {"incidents", "indicators"} or "dead_letters" not in inserts:
-        yield f"{name} must insert into incidents (or indicators) and into dead_letters, or rows vanish."
+    if not inserts & TABLES or "dead_letters" not in inserts:
+        yield f"{name} must insert into incidents (or persons, or indicators) and into dead_letters, or rows vanish."
     if f"raw_{key}" not in " ".join(statements):
         yield f"{name} does not read raw_{key}: correct the table's name."
 
@@ -90,18 +93,29 @@ def _crosswalks(key: str) -> Iterator[str]:
     except (CivicwireError, csv.Error, KeyError, UnicodeDecodeError) as error:
         yield f"stream_jobs/crosswalks/{key}: {error}"
         return
-    used = set(_USED.findall(path.read_text(encoding="utf-8"))) if path.is_file() else set()
+    if crosswalk.folder(key).name != key:
+        return  # shared with other feeds, whose SQL uses some of it
+    used = _names(path) if path.is_file() else set()
     by_file: dict[str, set[str]] = {}
     for target, one in found.items():
         by_file.setdefault(one.column, set()).add(target)
-        unknown = {*one.exact.values(), *one.patterns.values()} - WORDS.get(target, frozenset()) - {""}
-        if target in WORDS and unknown:
+        words = WORDS.get(target)
+        unknown = {*one.exact.values(), *one.patterns.values()} - {*(words or ()), "unmapped", ""}
+        if words is not None and unknown:
             listed = ", ".join(sorted(unknown))
             yield f"stream_jobs/crosswalks/{key}: {listed} is no {target}: use the words of docs/incident-model.md."
     for column, targets in by_file.items():
         if not targets & used:
             file = f"stream_jobs/crosswalks/{key}/{column}.csv"
             yield f"{file} is used nowhere: write {{{{ {min(targets)} }}}} in the SQL, or remove it."
+
+
+def _names(path: Path) -> set[str]:
+    """Return the names that a SQL file and the fragments that it includes have filled in."""
+    filled_in = _FILLED_IN.findall(path.read_text(encoding="utf-8"))
+    fragments = [jobs.FRAGMENTS / name for text in filled_in for name in _FRAGMENT.findall(text)]
+    names = {name for text in filled_in for name in _NAME.findall(text)}
+    return names.union(*(_names(fragment) for fragment in fragments if fragment.is_file()))
 
 
 def _described(source: catalog.Source) -> Iterator[str]:

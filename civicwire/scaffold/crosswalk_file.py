@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from civicwire.scaffold.draft import Draft
 from civicwire.scaffold.words import is_plain
 
-CONSTANT = {"service_request": "service_request", "traffic_accident": "traffic"}
+CONSTANT = {"service_request": "service_request", "accident": "traffic"}
 """Kinds of feeds whose incidents all have one category, whatever their code (docs/incident-model.md)."""
 MOST_CODES = 500
 LONGEST_CODE = 200

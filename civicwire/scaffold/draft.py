@@ -20,7 +20,8 @@ class Draft:
         url: where it was read, without anything after a question mark.
         title: words for people.
         kind: what its incidents are.
-        counts: what one row is.
+        counts: what one row is, in the catalog's words.
+        means: that in a sentence.
         time_zone: IANA zone of its civil times.
         licence: under which it is published.
         dataset: what the portal said.
@@ -33,6 +34,7 @@ class Draft:
     title: str
     kind: str
     counts: str
+    means: str
     time_zone: str
     licence: str
     dataset: Dataset

@@ -33,14 +33,17 @@ from producers.http import Portal
 from schemas.errors import ConfigError, RetriableError
 
 KINDS: tuple[str, ...] = get_args(catalog.Source.model_fields["kind"].annotation)
+UNITS: tuple[str, ...] = get_args(catalog.Counts.model_fields["unit"].annotation)
 COUNTS = {
-    "crime_report": "reports",
+    "crime_report": "incidents",
+    "offence": "offences",
     "call_for_service": "calls",
     "hate_crime": "facts",
-    "traffic_accident": "accidents",
+    "accident": "accidents",
     "service_request": "contacts",
 }
-"""What one row probably is."""
+"""What one row probably is: of ``UNITS``."""
+NOT_SAID = "Not said yet: what one row is and what is left out, in a sentence."
 MOST_COLUMNS = 400
 NO_LICENCE = "none stated by the portal; its terms of use apply"
 _KEY = re.compile(rf"[a-z][a-z0-9_]{{0,{LONGEST_NAME - 1}}}")
@@ -57,7 +60,9 @@ class Wanted:
         portal: base URL to ask instead of the address's own host.
         time_zone: IANA zone.
         kind: of ``KINDS``.
-        title, licence, counts: words of the source file.
+        title, licence: words of the source file.
+        counts: what one row is, of ``UNITS``.
+        means: that in a sentence.
         record_id: columns of the key, or ``hash``.
         event_time: column of the event's time.
     """
@@ -71,6 +76,7 @@ class Wanted:
     title: str | None = None
     licence: str | None = None
     counts: str | None = None
+    means: str | None = None
     record_id: Sequence[str] = ()
     event_time: str | None = None
 
@@ -111,6 +117,7 @@ def propose(wanted: Wanted, root: Path = ROOT) -> Proposal:
         title=wanted.title or one_line(dataset.title) or wanted.key.replace("_", " ").capitalize(),
         kind=str(wanted.kind),
         counts=wanted.counts or COUNTS[str(wanted.kind)],
+        means=one_line(wanted.means) or NOT_SAID,
         time_zone=zone.key,
         licence=wanted.licence or one_line(dataset.licence) or NO_LICENCE,
         dataset=dataset,
@@ -118,7 +125,7 @@ def propose(wanted: Wanted, root: Path = ROOT) -> Proposal:
         names=column_names([column.name for column in _kept(dataset, found)]),
     )
     if wanted.counts is None:
-        found.said("counts", draft.counts, "by the kind: say what one row is, for people who compare feeds")
+        found.said("counts", draft.counts, "by the kind; feeds that count other things are no comparison")
     if not wanted.licence and not dataset.licence.strip():
         found.said("licence", draft.licence, "the portal states none")
     return _written(draft)
@@ -156,9 +163,11 @@ def _checked(wanted: Wanted) -> ZoneInfo:
         raise ConfigError(f"{wanted.kind!r} is no kind: give --kind one of {', '.join(KINDS)}.")
     if wanted.kind not in COUNTS:
         raise ConfigError(
-            "Statistics become indicators, whose SQL is written by hand: copy the files of california_laus and "
-            "adapt them."
+            "Persons and indicators have tables of their own, and their SQL is written by hand: copy the files of "
+            "catalonia_hate_persons or california_laus and adapt them."
         )
+    if wanted.counts and wanted.counts not in UNITS:
+        raise ConfigError(f"{wanted.counts!r} is no unit: give --counts one of {', '.join(UNITS)}.")
     if not _KEY.fullmatch(wanted.key):
         raise ConfigError(
             f"{wanted.key!r} is no key: begin with a letter, and use small letters, digits and underscores, at most "

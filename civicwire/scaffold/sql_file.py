@@ -1,21 +1,19 @@
 """``stream_jobs/normalize/<key>.sql``: a draft that is total from the first day.
 
 No text of the portal is in it: only names made of letters, digits and underscores, and words that were checked. The
-columns of an incident come from ``schemas/incident.avsc``, so that a column added there is filled with null here.
+columns that an insert names stand in the order of the Avro schema; those of which the feed says nothing are left out.
 """
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from civicwire.scaffold import crosswalk_file
 from civicwire.scaffold.draft import Draft
 from civicwire.scaffold.times import Form
 from schemas import loader
 from schemas.errors import FatalError
-from stream_jobs.tables import sql_type
 
 _EDGES = r"'^[\s\h]+|[\s\h]+$'", "''"
 _SAID, _RANGE, _NO_TIME = (
@@ -40,11 +38,11 @@ def text(draft: Draft) -> str:
             "",
             f"{_judged(draft, names[-1])};",
             "",
-            f"insert into incidents\nselect\n{_in(_selected('incident', _incident(draft)))}",
+            _insert("incidents", "incident", _incident(draft)),
             f"from {draft.key}_parsed",
             "where reason = '' or revision > 1;",
             "",
-            f"insert into dead_letters\nselect\n{_in(_selected('dead_letter', _dead_letter(draft)))}",
+            _insert("dead_letters", "dead_letter", _dead_letter(draft)),
             f"from {draft.key}_parsed",
             "where reason <> '' and op not in ('delete', 'expire');",
             "",
@@ -147,7 +145,11 @@ def _judged(draft: Draft, before: str) -> str:
     if guess.key:
         mismatch = f"key_text is null or key_text <> regexp_replace(record_id, {', '.join(_EDGES)})"
         reason.insert(2, f"    when {mismatch} then 'key_mismatch'")
-    items: list[Item] = [("\n".join(reason), "reason"), (_precision(draft), "time_precision")]
+    items: list[Item] = [
+        ("\n".join(reason), "reason"),
+        (_precision(draft), "time_precision"),
+        (_category(draft), "category"),
+    ]
     for about, timed in (("reported", guess.reported), ("closed", guess.closed)):
         if timed is not None:
             civil = f"{about}_civil"
@@ -327,7 +329,8 @@ def _incident(draft: Draft) -> dict[str, str]:
         ),
         "time_precision": "case when reason = '' then time_precision end",
         "time_zone": f"'{draft.time_zone}'",
-        "category": _category(draft),
+        "category": "category",
+        "crime_against": "{{ crime_against }}",
         "status": _status(draft),
         "quality_flags": _flags(draft),
         **{name: name for name in ("record_id", "revision", "late", "observed_at", "source_updated_at", "poll_id")},
@@ -413,8 +416,8 @@ def _dead_letter(draft: Draft) -> dict[str, str]:
     }
 
 
-def _selected(schema: str, filled: Mapping[str, str]) -> str:
-    """Return the select list of every column of ``schema``; a column that nothing fills is null, or its default.
+def _insert(table: str, schema: str, filled: Mapping[str, str]) -> str:
+    """Return the insert up to its ``from``; columns of which the feed says nothing are left out.
 
     Raises:
         FatalError: a column that nothing fills may not be null and has no default.
@@ -422,25 +425,15 @@ def _selected(schema: str, filled: Mapping[str, str]) -> str:
     items = []
     for field in loader.document(schema)["fields"]:
         name = field["name"]
-        expression = filled.get(name) or _empty(schema, field)
-        items.append(("" if expression == name else expression, name))
-    return _listed(items)
-
-
-def _empty(schema: str, field: dict[str, Any]) -> str:
-    if isinstance(field["type"], list):
-        return f"cast(null as {sql_type(field['type'])})"
-    match field.get("default"):
-        case bool(value):
-            return str(value).lower()
-        case int(value) | float(value):
-            return str(value)
-        case str(value):
-            return "'" + value.replace("'", "''") + "'"
-    raise FatalError(
-        f"schemas/{schema}.avsc has the new column {field['name']}, which may not be null and has no default: "
-        "say in civicwire/scaffold/sql_file.py what a draft puts there."
-    )
+        if name in filled:
+            items.append(("" if filled[name] == name else filled[name], name))
+        elif "default" not in field:
+            raise FatalError(
+                f"schemas/{schema}.avsc has the new column {name}, which may not be null and has no default: "
+                "say in civicwire/scaffold/sql_file.py what a draft puts there."
+            )
+    names = textwrap.fill(", ".join(name for _, name in items), 110)
+    return f"insert into {table} (\n{_in(names)}\n)\nselect\n{_in(_listed(items))}"
 
 
 # --- text ---------------------------------------------------------------------------------------------------------

@@ -1,9 +1,7 @@
 -- Austin crime reports: one raw event becomes one incident, or a dead letter, or both (an earlier good revision is
 -- withdrawn). Stateless and total: no value in a row can make an expression fail.
--- `cross join unnest(array [row(…)])` computes a value once and gives it a name: the planner inlines plain subqueries,
--- and copies of copies of an expression made it run out of memory.
--- Words in double braces are filled in: mappings of codes from crosswalks/austin_crime_reports/, the row from Avro.
--- `civicwire jobs sql normalize/austin_crime_reports` prints it filled in, with its tables, ready for a SQL shell.
+{% import 'civil.jinja' as civil %}
+{% import 'record.jinja' as record %}
 
 create temporary view austin_crime_reports_parsed as
 with published as (
@@ -36,19 +34,7 @@ clocked as (
         parsed.longitude
     from published
     cross join unnest(array [row(
-        -- unpadded HHMM; 2400 and nonsense such as 170 say nothing about the time of day
-        case
-            when
-                char_length(occurred_clock) between 1 and 4
-                and regexp(lpad(occurred_clock, 4, '0'), '^([01][0-9]|2[0-3])[0-5][0-9]$')
-                then concat(
-                    ' ',
-                    substring(lpad(occurred_clock, 4, '0'), 1, 2),
-                    ':',
-                    substring(lpad(occurred_clock, 4, '0'), 3, 2),
-                    ':00'
-                )
-        end,
+        {{ civil.hhmm('occurred_clock') | indent(8) }},
         try_cast(`row`.latitude as double),
         try_cast(`row`.longitude as double)
     )]) as parsed (clock, latitude, longitude)
@@ -63,7 +49,7 @@ timed as (
     cross join unnest(array [row(
         case
             when occurred_text <> '' then occurred_text
-            when occurred_day <> '' then concat(occurred_day, coalesce(clock, ' 00:00:00'))
+            when occurred_day <> '' then concat(occurred_day, ' ', coalesce(clock, '00:00:00'))
         end,
         case when occurred_text <> '' or clock is not null then 'minute' else 'day' end
     )]) as parsed (occurred_civil, time_precision)
@@ -74,47 +60,34 @@ select
     judged.reason,
     judged.reported_local,
     judged.closed_local,
+    judged.category,
     judged.has_coordinates
 from timed
 cross join unnest(array [row(
-    -- a date that does not exist (month 13, 30 February) does not survive the round trip
     case
         when incident_report_number is null or incident_report_number <> trim(record_id) then 'key_mismatch'
         when occurred_civil is null then 'event_time_missing'
-        when date_format(try_cast(occurred_civil as timestamp(0)), 'yyyy-MM-dd HH:mm:ss') = occurred_civil
-            then case when regexp(occurred_civil, '^(19|20)') then '' else 'event_time_out_of_range' end
-        else 'event_time_unparsable'
+        {{ civil.verdict('occurred_civil') | indent(8) }}
     end,
-    case
-        when date_format(try_cast(reported_text as timestamp(0)), 'yyyy-MM-dd HH:mm:ss') = reported_text
-            then replace(reported_text, ' ', 'T')
-    end,
-    case
-        when date_format(try_cast(closed_text as timestamp(0)), 'yyyy-MM-dd HH:mm:ss') = closed_text
-            then replace(closed_text, ' ', 'T')
-    end,
-    coalesce(latitude between -90 and 90 and longitude between -180 and 180, false)
-)]) as judged (reason, reported_local, closed_local, has_coordinates);
+    {{ civil.local('reported_text') | indent(4) }},
+    {{ civil.local('closed_text') | indent(4) }},
+    coalesce({{ category }}, 'unmapped'),
+    {{ record.has_coordinates() }}
+)]) as judged (reason, reported_local, closed_local, category, has_coordinates);
 
-insert into incidents
+insert into incidents (
+    incident_id, source, record_id, revision, op, deleted, late, kind, occurred_local, occurred_at, time_precision,
+    time_zone, reported_local, closed_local, category, crime_against, code, description, status, status_code,
+    area_kind, area, place, premise, latitude, longitude, domestic, quality_flags, observed_at, source_updated_at,
+    poll_id, raw_partition, raw_offset
+)
 select
-    concat('austin_crime_reports:', record_id) as incident_id,
-    'austin_crime_reports' as source,
-    record_id,
-    revision,
-    case when reason = '' then op else 'withdraw' end as op,
-    reason <> '' or op = 'delete' as deleted,
-    late,
-    'crime_report' as kind,
-    case when reason = '' then replace(occurred_civil, ' ', 'T') end as occurred_local,
-    case
-        when reason = '' then cast(convert_tz(occurred_civil, 'America/Chicago', 'UTC') as timestamp(3))
-    end as occurred_at,
-    case when reason = '' then time_precision end as time_precision,
-    'America/Chicago' as time_zone,
+    {{ record.identity(source, 'crime_report') | indent(4) }},
+    {{ record.occurred('America/Chicago', 'time_precision') | indent(4) }},
     reported_local,
     closed_local,
-    coalesce({{ category }}, 'unmapped') as category,
+    category,
+    {{ crime_against }} as crime_against,
     ucr_code as code,
     crime_type as description,
     case when clearance_status is null then 'open' else coalesce({{ status }}, 'unknown') end as status,
@@ -123,50 +96,25 @@ select
     sector as area,
     address as place,
     location_type as premise,
-    case when has_coordinates and latitude <> 0 and longitude <> 0 then latitude end as latitude,
-    case when has_coordinates and latitude <> 0 and longitude <> 0 then longitude end as longitude,
-    cast(null as string) as priority,
+    {{ record.coordinates() | indent(4) }},
     case family_violence when 'Y' then true when 'N' then false end as domestic,
     concat_ws(
         ',',
         case when sector is null then 'area_unknown' end,
-        case when not has_coordinates then 'coordinates_missing' end,
-        case when has_coordinates and (latitude = 0 or longitude = 0) then 'coordinates_zero' end,
-        case
-            when reason = '' and time_precision = 'minute' and substring(occurred_civil, 12, 5) = '00:00'
-                then 'midnight'
-        end,
+        {{ record.coordinate_flags() | indent(8) }},
+        {{ record.midnight_flag() | indent(8) }},
         case when address is null then 'place_unknown' end,
-        case when reason = '' and time_precision = 'day' and occurred_clock = '2400' then 'time_2400' end,
-        case
-            when reason = '' and time_precision = 'day' and coalesce(occurred_clock, '') <> '2400' then 'time_unknown'
-        end
+        {{ record.clock_flags() | indent(8) }}
     ) as quality_flags,
-    observed_at,
-    source_updated_at,
-    poll_id,
-    raw_partition,
-    raw_offset
+    {{ record.origin() | indent(4) }}
 from austin_crime_reports_parsed
 where reason = '' or revision > 1;
 
-insert into dead_letters
-select
-    concat_ws(':', 'austin_crime_reports', record_id, cast(revision as string), reason) as dead_id,
-    'austin_crime_reports' as source,
-    'normalise' as stage,
-    reason,
-    case reason
-        when 'key_mismatch' then concat('incident_report_number is not the record id ', record_id, '.')
-        when 'event_time_missing' then 'Neither occ_date_time nor occ_date holds a value.'
-        when 'event_time_out_of_range' then concat('The event time ', occurred_civil, ' is before 1900 or after 2099.')
-        else concat('The event time ', occurred_civil, ' is not a civil date and time.')
-    end as detail,
-    cast({{ row_as_json }} as bytes) as payload,
-    record_id,
-    poll_id,
-    raw_partition,
-    raw_offset,
-    observed_at
-from austin_crime_reports_parsed
-where reason <> '' and op <> 'delete';
+{% call record.dead_letters(source, row_as_json) %}
+case reason
+    when 'key_mismatch' then concat('incident_report_number is not the record id ', record_id, '.')
+    when 'event_time_missing' then 'Neither occ_date_time nor occ_date holds a value.'
+    when 'event_time_out_of_range' then concat('The event time ', occurred_civil, ' is before 1900 or after 2099.')
+    else concat('The event time ', occurred_civil, ' is not a civil date and time.')
+end
+{% endcall %}

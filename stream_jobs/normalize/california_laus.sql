@@ -3,10 +3,7 @@
 -- never had a good revision: there is nothing to withdraw.
 -- A rate is written as a fraction. With a percent sign it is percent; else it is what lies nearer to the row's own
 -- unemployment / labor_force; where the row does not have these, a number above 1 is percent.
--- `cross join unnest(array [row(…)])` computes a value once and gives it a name: the planner inlines plain subqueries,
--- and copies of copies of an expression made it run out of memory.
--- Words in double braces are filled in: the row from Avro.
--- `civicwire jobs sql normalize/california_laus` prints it filled in, with its tables, ready for a SQL shell.
+{% import 'record.jinja' as record %}
 
 create temporary view california_laus_parsed as
 with published as (
@@ -95,7 +92,10 @@ cross join unnest(array [row(
     cast(case when is_percent then rate / 100 else rate end as double)
 )]) as finished (fraction);
 
-insert into indicators
+insert into indicators (
+    indicator_id, source, record_id, revision, op, deleted, `indicator`, area_kind, area, `month`,
+    seasonally_adjusted, preliminary, `value`, unit, quality_flags, observed_at, poll_id, raw_partition, raw_offset
+)
 select
     concat_ws(':', 'california_laus', record_id, figure.`indicator`) as indicator_id,
     'california_laus' as source,
@@ -144,22 +144,10 @@ cross join
     ]) as figure (`indicator`, published, number_given, is_possible, unit)
 where reason = '';
 
-insert into dead_letters
-select
-    concat_ws(':', 'california_laus', record_id, cast(revision as string), reason) as dead_id,
-    'california_laus' as source,
-    'normalise' as stage,
-    reason,
-    case reason
-        when 'key_mismatch' then concat('Area, date and adjustment are not the record id ', record_id, '.')
-        when 'event_time_out_of_range' then concat('The month ', date_text, ' is before 1900 or after 2099.')
-        else concat('The month ', date_text, ' is not a date.')
-    end as detail,
-    cast({{ row_as_json }} as bytes) as payload,
-    record_id,
-    poll_id,
-    raw_partition,
-    raw_offset,
-    observed_at
-from california_laus_parsed
-where reason <> '' and op <> 'delete';
+{% call record.dead_letters(source, row_as_json) %}
+case reason
+    when 'key_mismatch' then concat('Area, date and adjustment are not the record id ', record_id, '.')
+    when 'event_time_out_of_range' then concat('The month ', date_text, ' is before 1900 or after 2099.')
+    else concat('The month ', date_text, ' is not a date.')
+end
+{% endcall %}

@@ -1,11 +1,7 @@
 -- Catalonia hate crimes, facts: a raw event becomes an incident, or a dead letter, or both (an earlier good revision
 -- is withdrawn). Stateless and total: no value in a row can make an expression fail.
--- The feed's words change every year (letter case, blanks, apostrophes, abbreviations), so crosswalks see them in lower
--- case with single blanks. Year and month are all that is published of the time: occurred_local is the month's start.
--- `cross join unnest(array [row(…)])` computes a value once and gives it a name: the planner inlines plain subqueries,
--- and copies of copies of an expression made it run out of memory.
--- Words in double braces are filled in: mappings from crosswalks/catalonia_hate_facts/, the row from Avro.
--- `civicwire jobs sql normalize/catalonia_hate_facts` prints it filled in, with its tables, ready for a SQL shell.
+{% import 'catalonia.jinja' as catalonia %}
+{% import 'record.jinja' as record %}
 
 create temporary view catalonia_hate_facts_parsed as
 with published as (
@@ -16,144 +12,62 @@ with published as (
         trim(`row`.`any`) as year_text,
         trim(`row`.n_m_mes) as month_text,
         lower(trim(`row`.nom_mes)) as month_name,
-        nullif(trim(regexp_replace(`row`.rea_b_sica_policial_abp, '[\s\h]+', ' ')), '') as police_area,
-        nullif(trim(regexp_replace(`row`.prov_ncia, '[\s\h]+', ' ')), '') as province,
-        nullif(trim(regexp_replace(`row`.comarca, '[\s\h]+', ' ')), '') as comarca,
-        nullif(trim(regexp_replace(`row`.municipi, '[\s\h]+', ' ')), '') as municipality,
-        nullif(trim(regexp_replace(`row`.tipus_de_lloc_dels_fets, '[\s\h]+', ' ')), '') as premise,
-        nullif(trim(regexp_replace(`row`.tipus_de_fet_codi_penal_o, '[\s\h]+', ' ')), '') as offence_text,
+        {{ catalonia.words('rea_b_sica_policial_abp') }} as police_area,
+        {{ catalonia.words('prov_ncia') }} as province,
+        {{ catalonia.words('comarca') }} as comarca,
+        {{ catalonia.words('municipi') }} as municipality,
+        {{ catalonia.words('tipus_de_lloc_dels_fets') }} as premise,
+        {{ catalonia.words('tipus_de_fet_codi_penal_o') }} as offence_text,
+        {{ catalonia.words('t_tol_del_fet_codi_penal') }} as chapter,
+        {{ catalonia.words('mbit_fet') }} as motive_code,
         lower(trim(`row`.canal_dels_fets)) as channel,
         trim(`row`.nombre_fets_o_infraccions) as facts,
-        lower(trim(regexp_replace(replace(`row`.mbit_fet, '’', ''''), '[\s\h]+', ' '))) as motive
+        trim(`row`.nombre_v_ctimes) as victim_count
     from raw_catalonia_hate_facts
 ),
 
-counted as (
-    select
-        published.*,
-        parsed.offence,
-        parsed.month_number,
-        parsed.month_named
-    from published
-    cross join unnest(array [row(
-        lower(replace(offence_text, '’', '''')),
-        case
-            when regexp(month_text, '^(0?[1-9]|1[0-2])$') then lpad(month_text, 2, '0')
-        end,
-        case
-            when month_name like 'gen%' then '01'
-            when month_name like 'feb%' then '02'
-            when month_name like 'mar%' then '03'
-            when month_name like 'abr%' then '04'
-            when month_name like 'mai%' then '05'
-            when month_name like 'jun%' then '06'
-            when month_name like 'jul%' then '07'
-            when month_name like 'ag%' then '08'
-            when month_name like 'set%' then '09'
-            when month_name like 'oct%' then '10'
-            when month_name like 'nov%' then '11'
-            when month_name like 'des%' then '12'
-        end
-    )]) as parsed (offence, month_number, month_named)
-),
+{{ catalonia.months() }}
 
-judged as (
-    select
-        counted.*,
-        parsed.occurred_civil,
-        parsed.reason
-    from counted
-    cross join unnest(array [row(
-        concat(year_text, '-', coalesce(month_number, month_named), '-01 00:00:00'),
-        case
-            when
-                coalesce(year_text, '') = ''
-                or (coalesce(month_text, '') = '' and coalesce(month_name, '') = '')
-                then 'event_time_missing'
-            when not regexp(year_text, '^[0-9]{4}$') or coalesce(month_number, month_named) is null
-                then 'event_time_unparsable'
-            when not regexp(year_text, '^(19|20)') then 'event_time_out_of_range'
-            else ''
-        end
-    )]) as parsed (occurred_civil, reason)
-)
-
-select * from judged;
-
-insert into incidents
 select
-    concat('catalonia_hate_facts:', record_id) as incident_id,
-    'catalonia_hate_facts' as source,
-    record_id,
-    revision,
-    case when reason = '' then op else 'withdraw' end as op,
-    reason <> '' or op = 'delete' as deleted,
-    late,
-    'hate_crime' as kind,
-    case when reason = '' then replace(occurred_civil, ' ', 'T') end as occurred_local,
-    case
-        when reason = '' then cast(convert_tz(occurred_civil, 'Europe/Madrid', 'UTC') as timestamp(3))
-    end as occurred_at,
-    case when reason = '' then 'month' end as time_precision,
-    'Europe/Madrid' as time_zone,
-    cast(null as string) as reported_local,
-    cast(null as string) as closed_local,
-    coalesce({{ category }}, 'unmapped') as category,
+    judged.*,
+    mapped.category
+from judged
+cross join unnest(array [row(coalesce({{ category }}, 'unmapped'))]) as mapped (category);
+
+insert into incidents (
+    incident_id, source, record_id, revision, op, deleted, late, kind, occurred_local, occurred_at, time_precision,
+    time_zone, category, crime_against, code, description, motive, motive_code, status, area_kind, area, place,
+    premise, domestic, victims, quality_flags, observed_at, source_updated_at, poll_id, raw_partition, raw_offset
+)
+select
+    {{ record.identity(source, 'hate_crime') | indent(4) }},
+    {{ record.occurred('Europe/Madrid', "'month'") | indent(4) }},
+    category,
+    {{ crime_against }} as crime_against,
     offence_text as code,
-    -- the motive in stable words: the feed has no code for it and spells it anew every year
-    coalesce({{ description }}, nullif(motive, '')) as description,
+    chapter as description,
+    {{ record.mapped('motive_text', motive) }} as motive,
+    motive_code,
     'unknown' as status,
-    cast(null as string) as status_code,
     'police_area' as area_kind,
     police_area as area,
-    nullif(concat_ws(', ', municipality, comarca, province), '') as place,
+    {{ catalonia.place() }} as place,
     premise,
-    cast(null as double) as latitude,
-    cast(null as double) as longitude,
-    cast(null as string) as priority,
-    case
-        when
-            motive = 'violència domèstica'
-            or offence like '%àmbit de la llar%'
-            or offence like '%àmbit familiar%'
-            or offence like '%173.2%'
-            then true
-    end as domestic,
+    {{ catalonia.domestic() | indent(4) }} as domestic,
+    {{ record.people('victim_count') | indent(4) }} as victims,
     concat_ws(
         ',',
         case when police_area is null then 'area_unknown' end,
         case when facts <> '1' then 'count_not_one' end,
-        case when reason = '' and month_number is null then 'month_from_name' end,
-        case when reason = '' and month_number <> month_named then 'month_mismatch' end,
-        case when lower(municipality) like 'resta%' then 'place_masked' end,
+        {{ catalonia.month_flags() | indent(8) }},
         case when channel like 'int%' then 'place_online' end,
         case when municipality is null then 'place_unknown' end,
         case when lower(province) like '%virtual%' then 'place_virtual' end
     ) as quality_flags,
-    observed_at,
-    source_updated_at,
-    poll_id,
-    raw_partition,
-    raw_offset
+    {{ record.origin() | indent(4) }}
 from catalonia_hate_facts_parsed
 where reason = '' or revision > 1;
 
-insert into dead_letters
-select
-    concat_ws(':', 'catalonia_hate_facts', record_id, cast(revision as string), reason) as dead_id,
-    'catalonia_hate_facts' as source,
-    'normalise' as stage,
-    reason,
-    case reason
-        when 'event_time_missing' then 'The year or both columns of the month hold no value.'
-        when 'event_time_out_of_range' then concat('The year ', year_text, ' is before 1900 or after 2099.')
-        else concat_ws(' ', 'Year and month are not a month:', year_text, month_text, month_name)
-    end as detail,
-    cast({{ row_as_json }} as bytes) as payload,
-    record_id,
-    poll_id,
-    raw_partition,
-    raw_offset,
-    observed_at
-from catalonia_hate_facts_parsed
-where reason <> '' and op <> 'delete';
+{% call record.dead_letters(source, row_as_json) %}
+{{ catalonia.dead_letter_detail() }}
+{% endcall %}

@@ -1,9 +1,5 @@
 -- Denver traffic accidents: one raw event becomes one incident, or a dead letter, or both (an earlier good revision is
 -- withdrawn). Stateless and total: no value in a row can make an expression fail.
--- `cross join unnest(array [row(…)])` computes a value once and gives it a name: the planner inlines plain subqueries,
--- and copies of copies of an expression made it run out of memory.
--- Words in double braces are filled in: mappings of codes from crosswalks/denver_traffic_accidents/, the row from Avro.
--- `civicwire jobs sql normalize/denver_traffic_accidents` prints it filled in, with its tables, ready for a SQL shell.
 --
 -- Three generations of the feed give the same incident:
 -- - incident_id 20148031043.0 (2014) is 20148031043;
@@ -19,6 +15,8 @@
 -- they stand. 114 of them belong to the next hour.
 --
 -- op `expire` (the row has left the publisher's rolling window) is no deletion: the accident has happened.
+{% import 'civil.jinja' as civil %}
+{% import 'record.jinja' as record %}
 
 create temporary view denver_traffic_accidents_parsed as
 with published as (
@@ -36,11 +34,15 @@ with published as (
         ) as offense,
         regexp_replace(lower(trim(`row`.neighborhood_id)), '[^a-z0-9]+', '-') as neighbourhood,
         nullif(trim(regexp_replace(`row`.incident_address, '[\s\xA0]+', ' ')), '') as address,
-        nullif(nullif(trim(`row`.road_description), ''), 'UNDER INVESTIGATION') as road_description
+        nullif(nullif(trim(`row`.road_description), ''), 'UNDER INVESTIGATION') as road_description,
+        nullif(trim(`row`.road_condition), '') as road_condition_code,
+        nullif(trim(`row`.light_condition), '') as light_condition_code,
+        trim(`row`.seriously_injured) as injured_text,
+        trim(`row`.fatalities) as fatalities_text
     from raw_denver_traffic_accidents
 ),
 
-civil as (
+clocked as (
     select
         published.*,
         parsed.occurred_raw,
@@ -48,94 +50,29 @@ civil as (
     from published
     cross join unnest(array [row(
         case
-            when regexp(occurred_text, '^-?[0-9]{1,14}$')
-                then convert_tz(
-                    date_format(
-                        timestamp '1970-01-01 00:00:00'
-                        + cast(try_cast(occurred_text as bigint) / 86400000 as int) * interval '1' day
-                        + cast(mod(try_cast(occurred_text as bigint), 86400000) / 1000 as int) * interval '1' second,
-                        'yyyy-MM-dd HH:mm:ss'
-                    ),
-                    'UTC',
-                    'America/Denver'
-                )
-            when
-                regexp(
-                    occurred_text,
-                    '^(0?[1-9]|1[0-2])/[0-9]{1,2}/[0-9]{4} (0?[1-9]|1[0-2])(:[0-9]{2}){2} [AaPp][Mm]$'
-                )
-                then concat(
-                    substring(split_index(occurred_text, '/', 2), 1, 4),
-                    '-',
-                    lpad(split_index(occurred_text, '/', 0), 2, '0'),
-                    '-',
-                    lpad(split_index(occurred_text, '/', 1), 2, '0'),
-                    ' ',
-                    lpad(
-                        cast(
-                            mod(try_cast(split_index(split_index(occurred_text, ' ', 1), ':', 0) as int), 12)
-                            + case when upper(occurred_text) like '%PM' then 12 else 0 end
-                            as string
-                        ),
-                        2,
-                        '0'
-                    ),
-                    regexp_extract(occurred_text, '(:[0-9]{2}){2}', 0)
-                )
-            else substring(replace(occurred_text, 'T', ' '), 1, 19)
+            when {{ civil.is_epoch('occurred_text') }}
+                then {{ civil.of_epoch('occurred_text', "'America/Denver'") | indent(16) }}
+            {{ civil.twelve_hours('occurred_text') | indent(12) }}
         end,
         case
-            when regexp(reported_text, '^-?[0-9]{1,14}$')
-                then convert_tz(
-                    date_format(
-                        timestamp '1970-01-01 00:00:00'
-                        + cast(try_cast(reported_text as bigint) / 86400000 as int) * interval '1' day
-                        + cast(mod(try_cast(reported_text as bigint), 86400000) / 1000 as int) * interval '1' second,
-                        'yyyy-MM-dd HH:mm:ss'
-                    ),
-                    'UTC',
-                    'America/Denver'
-                )
-            when
-                regexp(
-                    reported_text,
-                    '^(0?[1-9]|1[0-2])/[0-9]{1,2}/[0-9]{4} (0?[1-9]|1[0-2])(:[0-9]{2}){2} [AaPp][Mm]$'
-                )
-                then concat(
-                    substring(split_index(reported_text, '/', 2), 1, 4),
-                    '-',
-                    lpad(split_index(reported_text, '/', 0), 2, '0'),
-                    '-',
-                    lpad(split_index(reported_text, '/', 1), 2, '0'),
-                    ' ',
-                    lpad(
-                        cast(
-                            mod(try_cast(split_index(split_index(reported_text, ' ', 1), ':', 0) as int), 12)
-                            + case when upper(reported_text) like '%PM' then 12 else 0 end
-                            as string
-                        ),
-                        2,
-                        '0'
-                    ),
-                    regexp_extract(reported_text, '(:[0-9]{2}){2}', 0)
-                )
-            else substring(replace(reported_text, 'T', ' '), 1, 19)
+            when {{ civil.is_epoch('reported_text') }}
+                then {{ civil.of_epoch('reported_text', "'America/Denver'") | indent(16) }}
+            {{ civil.twelve_hours('reported_text') | indent(12) }}
         end
     )]) as parsed (occurred_raw, reported_raw)
 ),
 
 timed as (
     select
-        civil.*,
+        clocked.*,
         parsed.occurred_civil,
         parsed.reported_civil,
         parsed.latitude,
         parsed.longitude,
         parsed.accident_type,
         parsed.area
-    from civil
+    from clocked
     cross join unnest(array [row(
-        -- a date that does not exist (month 13, 30 February) does not survive the round trip
         case
             when date_format(try_cast(occurred_raw as timestamp(0)), 'yyyy-MM-dd HH:mm:ss') = occurred_raw
                 then date_format(
@@ -167,7 +104,11 @@ timed as (
 select
     timed.*,
     judged.reason,
-    judged.has_coordinates
+    judged.category,
+    judged.has_coordinates,
+    judged.fatalities,
+    judged.road_words,
+    judged.light_words
 from timed
 cross join unnest(array [row(
     case
@@ -177,74 +118,61 @@ cross join unnest(array [row(
         when regexp(occurred_civil, '^(19|20)') then ''
         else 'event_time_out_of_range'
     end,
-    coalesce(latitude between -90 and 90 and longitude between -180 and 180, false)
-)]) as judged (reason, has_coordinates);
+    coalesce({{ category }}, 'unmapped'),
+    {{ record.has_coordinates() }},
+    {{ record.people('fatalities_text') | indent(4) }},
+    upper(road_condition_code),
+    upper(light_condition_code)
+)]) as judged (reason, category, has_coordinates, fatalities, road_words, light_words);
 
-insert into incidents
+insert into incidents (
+    incident_id, source, record_id, revision, op, deleted, late, kind, occurred_local, occurred_at, time_precision,
+    time_zone, reported_local, category, crime_against, code, description, status, area_kind, area, place, premise,
+    latitude, longitude, seriously_injured, fatalities, road_condition, road_condition_code, light_condition,
+    light_condition_code, quality_flags, observed_at, source_updated_at, poll_id, raw_partition, raw_offset
+)
 select
-    concat('denver_traffic_accidents:', record_number) as incident_id,
-    'denver_traffic_accidents' as source,
-    record_number as record_id,
-    revision,
-    case when reason = '' then op else 'withdraw' end as op,
-    reason <> '' or op = 'delete' as deleted,
-    late,
-    'traffic_accident' as kind,
-    case when reason = '' then replace(occurred_civil, ' ', 'T') end as occurred_local,
-    case
-        when reason = '' then cast(convert_tz(occurred_civil, 'America/Denver', 'UTC') as timestamp(3))
-    end as occurred_at,
-    case when reason = '' then 'minute' end as time_precision,
-    'America/Denver' as time_zone,
+    {{ record.identity(source, 'accident', record_id='record_number') | indent(4) }},
+    {{ record.occurred('America/Denver', "'minute'") | indent(4) }},
     replace(reported_civil, ' ', 'T') as reported_local,
-    cast(null as string) as closed_local,
-    coalesce({{ category }}, 'unmapped') as category,
+    category,
+    {{ crime_against }} as crime_against,
     offense_code as code,
     offense as description,
     -- the feed says nothing of the police's case
     'unknown' as status,
-    cast(null as string) as status_code,
     'neighbourhood' as area_kind,
     area,
     address as place,
     road_description as premise,
-    case when has_coordinates and latitude <> 0 and longitude <> 0 then latitude end as latitude,
-    case when has_coordinates and latitude <> 0 and longitude <> 0 then longitude end as longitude,
-    cast(null as string) as priority,
-    cast(null as boolean) as domestic,
+    {{ record.coordinates() | indent(4) }},
+    {{ record.people('injured_text') | indent(4) }} as seriously_injured,
+    fatalities,
+    {{ record.mapped('road_words', road_condition) }} as road_condition,
+    road_condition_code,
+    {{ record.mapped('light_words', light_condition) }} as light_condition,
+    light_condition_code,
     concat_ws(
         ',',
         case when area is null then 'area_unknown' end,
-        case when not has_coordinates then 'coordinates_missing' end,
-        case when has_coordinates and (latitude = 0 or longitude = 0) then 'coordinates_zero' end,
+        {{ record.coordinate_flags() | indent(8) }},
+        -- the label and the number of people killed tell two stories
+        case
+            when (accident_type in ('traffic-accident-fatal', 'traffic-vehicular-homicide')) <> (fatalities > 0)
+                then 'fatalities_disagree'
+        end,
         case when reason = '' and substring(occurred_civil, 12, 5) = '00:00' then 'midnight' end,
         case when address is null then 'place_unknown' end
     ) as quality_flags,
-    observed_at,
-    source_updated_at,
-    poll_id,
-    raw_partition,
-    raw_offset
+    {{ record.origin() | indent(4) }}
 from denver_traffic_accidents_parsed
 where reason = '' or revision > 1;
 
-insert into dead_letters
-select
-    concat_ws(':', 'denver_traffic_accidents', record_number, cast(revision as string), reason) as dead_id,
-    'denver_traffic_accidents' as source,
-    'normalise' as stage,
-    reason,
-    case reason
-        when 'key_mismatch' then concat('incident_id is not the record id ', record_id, '.')
-        when 'event_time_missing' then 'first_occurrence_date holds no value.'
-        when 'event_time_out_of_range' then concat('The event time ', occurred_civil, ' is before 1900 or after 2099.')
-        else concat('The event time ', occurred_text, ' is neither epoch milliseconds nor a civil date and time.')
-    end as detail,
-    cast({{ row_as_json }} as bytes) as payload,
-    record_number as record_id,
-    poll_id,
-    raw_partition,
-    raw_offset,
-    observed_at
-from denver_traffic_accidents_parsed
-where reason <> '' and op not in ('delete', 'expire');
+{% call record.dead_letters(source, row_as_json, record_id='record_number') %}
+case reason
+    when 'key_mismatch' then concat('incident_id is not the record id ', record_id, '.')
+    when 'event_time_missing' then 'first_occurrence_date holds no value.'
+    when 'event_time_out_of_range' then concat('The event time ', occurred_civil, ' is before 1900 or after 2099.')
+    else concat('The event time ', occurred_text, ' is neither epoch milliseconds nor a civil date and time.')
+end
+{% endcall %}

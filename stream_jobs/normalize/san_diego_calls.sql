@@ -1,9 +1,7 @@
 -- San Diego calls for service: one raw event becomes one incident, or a dead letter, or both (an earlier good revision
 -- is withdrawn). Stateless and total: no value in a row can make an expression fail.
--- `cross join unnest(array [row(…)])` computes a value once and gives it a name: the planner inlines plain subqueries,
--- and copies of copies of an expression made it run out of memory.
--- Words in double braces are filled in: mappings of codes from crosswalks/san_diego_calls/, the row from Avro.
--- `civicwire jobs sql normalize/san_diego_calls` prints it filled in, with its tables, ready for a SQL shell.
+{% import 'civil.jinja' as civil %}
+{% import 'record.jinja' as record %}
 
 create temporary view san_diego_calls_parsed as
 with published as (
@@ -37,39 +35,29 @@ with published as (
 select
     published.*,
     judged.reason,
+    judged.category,
     judged.place
 from published
 cross join unnest(array [row(
-    -- a date that does not exist (month 13, 30 February) does not survive the round trip
     case
         when incident_num is null or incident_num <> trim(record_id) then 'key_mismatch'
         when coalesce(occurred_civil, '') = '' then 'event_time_missing'
-        when date_format(try_cast(occurred_civil as timestamp(0)), 'yyyy-MM-dd HH:mm:ss') = occurred_civil
-            then case when regexp(occurred_civil, '^(19|20)') then '' else 'event_time_out_of_range' end
-        else 'event_time_unparsable'
+        {{ civil.verdict('occurred_civil') | indent(8) }}
     end,
+    coalesce({{ category }}, 'unmapped'),
     nullif(concat_ws(' / ', nullif(street, ''), nullif(cross_street, '')), '')
-)]) as judged (reason, place);
+)]) as judged (reason, category, place);
 
-insert into incidents
+insert into incidents (
+    incident_id, source, record_id, revision, op, deleted, late, kind, occurred_local, occurred_at, time_precision,
+    time_zone, category, crime_against, code, description, status, status_code, area_kind, area, place, priority,
+    domestic, quality_flags, observed_at, source_updated_at, poll_id, raw_partition, raw_offset
+)
 select
-    concat('san_diego_calls:', record_id) as incident_id,
-    'san_diego_calls' as source,
-    record_id,
-    revision,
-    case when reason = '' then op else 'withdraw' end as op,
-    reason <> '' or op = 'delete' as deleted,
-    late,
-    'call_for_service' as kind,
-    case when reason = '' then replace(occurred_civil, ' ', 'T') end as occurred_local,
-    case
-        when reason = '' then cast(convert_tz(occurred_civil, 'America/Los_Angeles', 'UTC') as timestamp(3))
-    end as occurred_at,
-    case when reason = '' then 'second' end as time_precision,
-    'America/Los_Angeles' as time_zone,
-    cast(null as string) as reported_local,
-    cast(null as string) as closed_local,
-    coalesce({{ category }}, 'unmapped') as category,
+    {{ record.identity(source, 'call_for_service') | indent(4) }},
+    {{ record.occurred('America/Los_Angeles', "'second'") | indent(4) }},
+    category,
+    {{ crime_against }} as crime_against,
     call_type as code,
     {{ description }} as description,
     coalesce({{ status }}, 'unknown') as status,
@@ -77,9 +65,6 @@ select
     'beat' as area_kind,
     beat as area,
     place,
-    cast(null as string) as premise,
-    cast(null as double) as latitude,
-    cast(null as double) as longitude,
     priority,
     -- the only call types that name it; of all others the feed says nothing
     case when call_type in ('245DV', '415DV') then true end as domestic,
@@ -89,31 +74,15 @@ select
         case when reason = '' and substring(occurred_civil, 12, 8) = '00:00:00' then 'midnight' end,
         case when place is null then 'place_unknown' end
     ) as quality_flags,
-    observed_at,
-    source_updated_at,
-    poll_id,
-    raw_partition,
-    raw_offset
+    {{ record.origin() | indent(4) }}
 from san_diego_calls_parsed
 where reason = '' or revision > 1;
 
-insert into dead_letters
-select
-    concat_ws(':', 'san_diego_calls', record_id, cast(revision as string), reason) as dead_id,
-    'san_diego_calls' as source,
-    'normalise' as stage,
-    reason,
-    case reason
-        when 'key_mismatch' then concat('incident_num is not the record id ', record_id, '.')
-        when 'event_time_missing' then 'date_time holds no value.'
-        when 'event_time_out_of_range' then concat('The event time ', occurred_civil, ' is before 1900 or after 2099.')
-        else concat('The event time ', occurred_civil, ' is not a civil date and time.')
-    end as detail,
-    cast({{ row_as_json }} as bytes) as payload,
-    record_id,
-    poll_id,
-    raw_partition,
-    raw_offset,
-    observed_at
-from san_diego_calls_parsed
-where reason <> '' and op <> 'delete';
+{% call record.dead_letters(source, row_as_json) %}
+case reason
+    when 'key_mismatch' then concat('incident_num is not the record id ', record_id, '.')
+    when 'event_time_missing' then 'date_time holds no value.'
+    when 'event_time_out_of_range' then concat('The event time ', occurred_civil, ' is before 1900 or after 2099.')
+    else concat('The event time ', occurred_civil, ' is not a civil date and time.')
+end
+{% endcall %}

@@ -23,6 +23,8 @@ from stream_jobs.warehouse.tables import (
     INDICATOR_REVISIONS,
     INDICATORS,
     LOADED_AT,
+    PERSON_REVISIONS,
+    PERSONS,
     POLLS,
     Table,
 )
@@ -31,6 +33,7 @@ FOLDER = Path(__file__).parent / "sql"
 
 ORDER = {
     INCIDENTS.topic.name: (INCIDENT_REVISIONS, INCIDENTS),
+    PERSONS.topic.name: (PERSON_REVISIONS, PERSONS),
     INDICATORS.topic.name: (INDICATOR_REVISIONS, INDICATORS),
     INCIDENT_COUNTS.topic.name: (INCIDENT_COUNTS,),
     POLLS.topic.name: (POLLS,),
@@ -38,9 +41,14 @@ ORDER = {
     DRIFT.topic.name: (DRIFT,),
 }
 """Tables of each topic, in the order of their merges. Revisions go first: whatever ``incidents`` holds of an id is
-then in a month in which ``incident_revisions`` holds that id too, also after a crash between the two."""
+then in a month in which ``incident_revisions`` holds that id too, also after a crash between the two. The same is true
+of persons."""
 
-MOVING = {INCIDENTS.topic.name: INCIDENT_REVISIONS, DEAD_LETTERS.topic.name: DEAD_LETTERS}
+MOVING = {
+    INCIDENTS.topic.name: INCIDENT_REVISIONS,
+    PERSONS.topic.name: PERSON_REVISIONS,
+    DEAD_LETTERS.topic.name: DEAD_LETTERS,
+}
 """Topics of which the same key can come in another month than the table holds it in, and the table to ask.
 
 The month of an indicator is part of its identity, so it never moves."""
@@ -56,7 +64,10 @@ OF_REVISION = (
     "raw_offset",
     LOADED_AT.name,
 )
-"""Columns of ``incidents`` that say which revision this is; all others are values."""
+"""Columns of ``incidents`` and ``persons`` that say which revision this is; all others are values."""
+
+WITHDRAWABLE = frozenset({INCIDENTS.name, PERSONS.name})
+"""Tables whose rows keep their values when a later revision cannot be normalised."""
 
 Month = dt.date | None
 """First day of a month; None is the partition of rows without a date."""
@@ -81,7 +92,7 @@ def months_held(warehouse: Warehouse, topic: str, stage: str, batch_id: str) -> 
 
 
 def has_withdrawals(rows: pa.Table) -> bool:
-    """Return whether any of the rows is a revision of an incident without an occurrence."""
+    """Return whether any of the rows is a revision of an incident or person without an occurrence."""
     return "occurred_local" in rows.column_names and rows.column("occurred_local").null_count > 0
 
 
@@ -103,7 +114,7 @@ def statement(table: Table, target: str, stage: str, months: Iterable[Month], *,
     rest = [name for name in names if name not in table.key]
     values = [name for name in rest if name not in OF_REVISION]
     template = "insert_once" if table.version is None else "latest"
-    if table is INCIDENTS and withdrawals:
+    if table.name in WITHDRAWABLE and withdrawals:
         template = "withdrawn"
     return _template(template).format(
         name=table.name,
@@ -119,7 +130,7 @@ def statement(table: Table, target: str, stage: str, months: Iterable[Month], *,
         set_of_revision=_assign(OF_REVISION),
         of_revision=",\n        ".join(f"latest.`{name}`" for name in OF_REVISION),
         of_values=",\n        ".join(
-            f"if(good.incident_id is null, latest.`{name}`, good.`{name}`) as `{name}`" for name in values
+            f"if(good.{table.key[0]} is null, latest.`{name}`, good.`{name}`) as `{name}`" for name in values
         ),
     )
 

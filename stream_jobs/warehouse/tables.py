@@ -147,7 +147,7 @@ _OCCURRED_DATE = Column(
     "occurred_date",
     "DATE",
     False,
-    "Date of occurred_local. Null only for an incident of which no good revision has ever been seen.",
+    "Date of occurred_local. Null only where no good revision has ever been seen.",
 )
 
 INCIDENTS = Table(
@@ -168,6 +168,27 @@ INCIDENT_REVISIONS = Table(
     key=("incident_id", "revision"),
     partition="occurred_date",
     cluster=("source", "category", "area"),
+    added=(_OCCURRED_DATE,),
+    civil_date=("occurred_date", "occurred_local"),
+)
+PERSONS = Table(
+    name="persons",
+    topic=topics.PERSONS,
+    grain="One row per person of an incident: the highest revision; deleted ones stay, with deleted = true.",
+    key=("person_id",),
+    version="revision",
+    partition="occurred_date",
+    cluster=("source", "role", "category"),
+    added=(_OCCURRED_DATE,),
+    civil_date=("occurred_date", "occurred_local"),
+)
+PERSON_REVISIONS = Table(
+    name="person_revisions",
+    topic=topics.PERSONS,
+    grain="One row per revision of a person: what was published when.",
+    key=("person_id", "revision"),
+    partition="occurred_date",
+    cluster=("source", "role", "category"),
     added=(_OCCURRED_DATE,),
     civil_date=("occurred_date", "occurred_local"),
 )
@@ -231,6 +252,8 @@ DRIFT = Table(
 TABLES = (
     INCIDENTS,
     INCIDENT_REVISIONS,
+    PERSONS,
+    PERSON_REVISIONS,
     INDICATORS,
     INDICATOR_REVISIONS,
     INCIDENT_COUNTS,
@@ -291,7 +314,8 @@ def _stage(table: Table) -> Stage:
 
 
 STAGES = {
-    table.topic.name: _stage(table) for table in (INCIDENTS, INDICATORS, INCIDENT_COUNTS, POLLS, DEAD_LETTERS, DRIFT)
+    table.topic.name: _stage(table)
+    for table in (INCIDENTS, PERSONS, INDICATORS, INCIDENT_COUNTS, POLLS, DEAD_LETTERS, DRIFT)
 }
 """The stage of each topic that the writer reads."""
 

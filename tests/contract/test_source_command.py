@@ -111,7 +111,7 @@ def test_the_portal_is_asked_little_and_a_sample_is_bounded(springfield: Sandbox
         ),
         (("--time-zone", "Springfield", "--kind", "crime_report"), "write --time-zone like America/Chicago"),
         (("--time-zone", "America/Chicago", "--kind", "crimes"), "give --kind one of crime_report"),
-        (("--time-zone", "America/Chicago", "--kind", "indicator"), "copy the files of california_laus"),
+        (("--time-zone", "America/Chicago", "--kind", "indicator"), "or california_laus and adapt them"),
         ((*SAID, "--event-time", "when"), "give --event-time one of incident_no, occurred_on"),
         ((*SAID, "--record-id", "number"), "give --record-id one of incident_no"),
     ],
@@ -154,22 +154,24 @@ def test_whatever_a_portal_answers_it_ends_in_an_error_of_ours(
     portal.delete_file("/api/views/odd1-odd1.json")
 
 
-def test_every_column_of_the_model_is_in_the_draft_and_unknown_ones_are_null(
+def test_a_column_that_the_model_gets_is_left_to_its_default_and_one_without_is_refused(
     springfield: SandboxClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     incident = loader.document("incident")
-    grown = {"name": "unheard_of", "type": ["null", "double"], "default": None, "doc": "New."}
-    flag = {"name": "with_default", "type": "boolean", "default": False, "doc": "New."}
+    grown = [{"name": "unheard_of", "type": ["null", "double"], "default": None, "doc": "New."}]
     document = loader.document
 
     def known(name: str) -> dict[str, Any]:
-        return {**incident, "fields": [*incident["fields"], grown, flag]} if name == "incident" else document(name)
+        return {**incident, "fields": [*incident["fields"], *grown]} if name == "incident" else document(name)
 
     monkeypatch.setattr(loader, "document", known)
     sql = propose(wanted(springfield), tmp_path).files[f"stream_jobs/normalize/{KEY}.sql"]
-    assert "    cast(null as double) as unheard_of,\n    false as with_default\n" in sql
+    assert "unheard_of" not in sql
     for field in incident["fields"]:
-        assert field["name"] in sql
+        assert "default" in field or field["name"] in sql
+    grown.append({"name": "must_be_said", "type": "double", "doc": "New."})
+    with pytest.raises(FatalError, match="new column must_be_said"):
+        propose(wanted(springfield), tmp_path)
 
 
 def test_a_path_with_a_year_becomes_a_file_for_each_year(portal: SandboxClient, tmp_path: Path) -> None:

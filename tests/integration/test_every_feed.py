@@ -69,6 +69,20 @@ def differences(settings: Settings) -> dict[tuple[str, str], dict[str, int]]:
     }
 
 
+def tables_with(settings: Settings, source: str) -> set[str]:
+    """The tables that have rows of the feed."""
+    with Writer.of(settings) as writer:
+        return {
+            name
+            for name in ("incidents", "persons", "indicators", "incident_counts")
+            if list(
+                writer.warehouse.query(
+                    f"select 1 from `{settings.project}.{settings.dataset}`.{name} where source = '{source}' limit 1"
+                )
+            )
+        }
+
+
 def current(settings: Settings) -> dict[str, int]:
     """Live incidents by source."""
     warehouse = connect(settings)
@@ -100,6 +114,9 @@ def test_every_feed_reaches_the_warehouse_and_every_change_after_it(settings: Se
     carry_on(settings)
     assert differences(settings) == {}
     assert poll_all(settings) == dict.fromkeys(sources, 0)
+    kinds = {"person": {"persons"}, "indicator": {"indicators"}}
+    for source in catalog.load_all().values():
+        assert tables_with(settings, source.key) == kinds.get(source.kind, {"incidents", "incident_counts"})
     assert known_then
     assert asof.counts(settings, then, ["source", "category"]) == known_then, (
         "later changes do not change what was known"

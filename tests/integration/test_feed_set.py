@@ -89,7 +89,7 @@ class Line:
             body = io.BytesIO(message.value()[wire.HEADER.size :])
             record = fastavro.schemaless_reader(body, loader.parsed(topic.schema), None)
             assert isinstance(record, dict)
-            assert message.key().decode() == record[{"incidents": "incident_id"}.get(topic.name, "indicator_id")]
+            assert message.key().decode() == record[jobs.NORMALIZE_SINKS[topic]]
             found.append(record)
         return found
 

@@ -45,7 +45,8 @@ def test_a_build_makes_every_model_and_passes_every_test(made_marts: MadeMarts):
     names = {node.name for node in done.nodes}
     models = {path.stem for path in (ROOT / "dbt" / "models").rglob("*.sql")}
     equations = {path.stem for path in (ROOT / "dbt" / "tests").glob("*.sql")}
-    assert models | equations | {"san_diego_beats"} <= names
+    seeds = {path.stem for path in (ROOT / "dbt" / "seeds").glob("*.csv")}
+    assert models | equations | seeds <= names
     assert sum(node.kind == "unit_test" for node in done.nodes) == 4
 
 
@@ -56,6 +57,37 @@ def test_the_monthly_trend_equals_a_count_of_the_incidents_that_exist(made_marts
     assert {row[:4]: row[4] for row in found} == expected
     assert {row[:4]: row[5] for row in found if row[5]} == late
     assert len(found) == len(expected)
+
+
+def test_a_trend_is_joined_to_what_its_rows_are_and_to_its_breaks(made_marts: MadeMarts):
+    found = _rows(
+        made_marts,
+        """
+        select feeds.source, unit, break_date, effect from {marts}.feeds left join {marts}.breaks using (source)
+        where source in (select source from {marts}.city_month_trend) order by source, break_date
+        """,
+    )
+    assert found == [
+        ("austin_crime_reports", "highest_offence", date(2021, 1, 1), "definition"),
+        ("austin_crime_reports", "highest_offence", date(2025, 1, 1), "columns"),
+        ("san_diego_calls", "calls", None, None),
+    ]
+
+
+def test_the_share_of_violent_and_property_crime_is_a_join_with_the_taxonomy(made_marts: MadeMarts):
+    violent, propertied = {"robbery"}, {"theft", "burglary", "vehicle_theft"}
+    crimes = Counter(row["category"] for row in made_marts.made.live if row["kind"] == "crime_report")
+    found = _rows(
+        made_marts,
+        """
+        select index_crime, sum(incidents) from {marts}.city_month_trend join {marts}.categories using (category)
+        where kind = 'crime_report' and index_crime is not null group by index_crime order by index_crime
+        """,
+    )
+    assert found == [
+        ("property", sum(crimes[name] for name in propertied)),
+        ("violent", sum(crimes[name] for name in violent)),
+    ]
 
 
 def test_only_the_month_of_a_sources_newest_incident_is_incomplete(made_marts: MadeMarts):

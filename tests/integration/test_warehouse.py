@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -165,6 +165,7 @@ def incident(
         "longitude": -97.5 if number % 2 else None,
         "priority": None,
         "domestic": (None, True, False)[number % 3],
+        "victim_age": None if number % 4 == 0 else revision,
         "quality_flags": "",
         "observed_at": EPOCH + dt.timedelta(days=20_000, milliseconds=revision),
         "source_updated_at": None,
@@ -172,6 +173,20 @@ def incident(
         "raw_partition": number % 2,
         "raw_offset": 2**53 + 1 + number * 100 + revision,
     } | over
+
+
+def person(number: int, revision: int, op: str = "insert", day: dt.date | None = dt.date(2026, 3, 1)) -> Row:
+    shared = {
+        name: value
+        for name, value in incident(number, revision, op, day, kind="hate_crime").items()
+        if name in loader.field_names("person")
+    }
+    return shared | {
+        "person_id": f"test:{number}",
+        "role": ("victim", "author")[number % 2],
+        "sex": ("female", "male", "unknown", None)[revision % 4],
+        "age": None if number % 3 == 0 else revision,
+    }
 
 
 def count_key(number: int) -> Row:
@@ -184,7 +199,9 @@ def day_of(chance: random.Random) -> dt.date:
     return dt.date(2025, 11, 1) + dt.timedelta(days=chance.randrange(300))
 
 
-def incidents_history(chance: random.Random, ids: int, events: int, ops: tuple[str, ...]) -> list[tuple[str, Row]]:
+def history(
+    make: Callable[..., Row], chance: random.Random, ids: int, events: int, ops: tuple[str, ...]
+) -> list[tuple[str, Row]]:
     """Inserts, then ``ops``, duplicates and late lower revisions, with moves between months."""
     revision, sent = dict.fromkeys(range(ids), 0), []
     for _ in range(events):
@@ -195,9 +212,9 @@ def incidents_history(chance: random.Random, ids: int, events: int, ops: tuple[s
         revision[number] += chance.choice((1, 1, 1, 2))
         op = "insert" if revision[number] == 1 else chance.choice(ops)
         day = None if op == "withdraw" else day_of(chance)
-        sent.append((f"test:{number}", incident(number, revision[number], op, day)))
+        sent.append((f"test:{number}", make(number, revision[number], op, day)))
         if chance.random() < 0.05 and revision[number] > 2:
-            sent.append((f"test:{number}", incident(number, revision[number] - 1, "revise", day_of(chance))))
+            sent.append((f"test:{number}", make(number, revision[number] - 1, "revise", day_of(chance))))
     return sent
 
 
@@ -295,7 +312,8 @@ def drift(number: int) -> Row:
 
 
 def send_history(line: Line, chance: random.Random, size: int, ops: tuple[str, ...] = OPS) -> None:
-    line.send(topics.INCIDENTS, incidents_history(chance, max(2, size // 5), size, ops))
+    line.send(topics.INCIDENTS, history(incident, chance, max(2, size // 5), size, ops))
+    line.send(topics.PERSONS, history(person, chance, max(2, size // 10), size // 2, ops))
     line.send(topics.INDICATORS, indicators_history(chance, max(2, size // 10), size // 2))
     line.send(topics.INCIDENT_COUNTS, counts_history(chance, max(2, size // 10), size // 2))
     line.send(topics.DEAD_LETTERS, [(f"d{n}", dead_letter(n, chance.randrange(3))) for n in (1, 2, 1, 3, 2)])
@@ -321,8 +339,8 @@ def as_row(value: Row) -> Row:
 
 def expected(line: Line) -> dict[str, list[Row]]:
     """Return what the tables must hold, from reading the topics one message at a time."""
-    current: dict[str, Row] = {}
-    revisions: dict[tuple[str, int], Row] = {}
+    current: dict[str, dict[str, Row]] = {"incidents": {}, "persons": {}}
+    revisions: dict[str, dict[tuple[str, int], Row]] = {"incidents": {}, "persons": {}}
     figures: dict[str, Row] = {}
     figure_revisions: dict[tuple[str, int], Row] = {}
     counts: dict[str, Row] = {}
@@ -330,14 +348,14 @@ def expected(line: Line) -> dict[str, list[Row]]:
     of_revision = set(merge.OF_REVISION) - {"loaded_at"}
     for topic, partition, offset, key, value in messages(line):
         row = None if value is None else as_row(value)
-        if topic == "incidents":
+        if topic in current:
             assert row is not None
             row["occurred_date"] = row["occurred_local"].date() if row["occurred_local"] else None
-            revisions.setdefault((key, row["revision"]), row)
-            held = current.get(key)
+            revisions[topic].setdefault((key, row["revision"]), row)
+            held = current[topic].get(key)
             if held is None or row["revision"] > held["revision"]:
                 keeps = held is not None and row["occurred_local"] is None
-                current[key] = {n: held[n] if keeps and n not in of_revision else v for n, v in row.items()}  # type: ignore[index]
+                current[topic][key] = {n: held[n] if keeps and n not in of_revision else v for n, v in row.items()}  # type: ignore[index]
         elif topic == "indicators":
             assert row is not None
             figure_revisions.setdefault((key, row["revision"]), row)
@@ -356,8 +374,10 @@ def expected(line: Line) -> dict[str, list[Row]]:
                 row |= {"kafka_partition": partition, "kafka_offset": offset}
             once[topic].setdefault(row[identity] if identity else (partition, offset), row)
     tables = {
-        "incidents": current,
-        "incident_revisions": revisions,
+        "incidents": current["incidents"],
+        "incident_revisions": revisions["incidents"],
+        "persons": current["persons"],
+        "person_revisions": revisions["persons"],
         "indicators": figures,
         "indicator_revisions": figure_revisions,
         "incident_counts": counts,
@@ -446,6 +466,8 @@ STEPS = (
     "staged incidents",
     "merged incident_revisions",
     "merged incidents",
+    "merged person_revisions",
+    "merged persons",
     "merged incident_counts",
     "written",
     "committed",
@@ -519,6 +541,18 @@ def test_a_withdrawn_incident_keeps_its_last_values_and_its_month(line: Line) ->
     line.load()
     row = one(line, "incidents")
     assert (row["deleted"], row["category"], row["occurred_date"]) == (False, "assault", dt.date(2026, 4, 2))
+
+
+def test_a_withdrawn_person_keeps_its_last_values_and_its_month(line: Line) -> None:
+    line.send(topics.PERSONS, [("test:1", person(1, 1))])
+    line.load()
+    line.send(topics.PERSONS, [("test:1", person(1, 2, "withdraw", None))])
+    line.load()
+    row = one(line, "persons")
+    assert (row["op"], row["deleted"], row["revision"]) == ("withdraw", True, 2)
+    assert (row["role"], row["sex"], row["age"], row["occurred_date"]) == ("author", "male", 1, dt.date(2026, 3, 1))
+    assert [one["revision"] for one in line.read("person_revisions")] == [1, 2]
+    assert line.read("incidents") == []
 
 
 def test_a_tombstone_empties_a_window_and_makes_none(line: Line) -> None:

@@ -15,23 +15,46 @@ named as (
         incident_id,
         source,
         record_id,
+        case_id,
         revision,
 
         -- what
         kind,
         category,
+        crime_against,
         code,
         description,
+        motive,
+        motive_code,
         status,
         status_code,
         priority,
         domestic,
+
+        -- who and with what
+        victims,
+        victim_age,
+        victim_sex,
+        victim_sex_code,
+        victim_descent,
+        victim_descent_code,
+        weapon,
+        weapon_code,
+
+        -- accidents
+        seriously_injured,
+        fatalities,
+        road_condition,
+        road_condition_code,
+        light_condition,
+        light_condition_code,
 
         -- where
         area_kind,
         area,
         place,
         premise,
+        premise_code,
         latitude,
         longitude,
 

@@ -1,13 +1,13 @@
--- incidents, when the batch has withdrawals. The outcome is that of taking its messages one by one in offset order: a
+-- {name}, when the batch has withdrawals. The outcome is that of taking its messages one by one in offset order: a
 -- revision counts when it is higher than all before it. A revision without an occurrence (op withdraw) changes what is
--- known about the incident, and keeps the values of the last good revision and their partition.
+-- known, and keeps the values of the last good revision and their partition.
 merge into `{target}` as t
 using (
     with batch as (
         select
             *,
             max(revision) over (
-                partition by incident_id order by kafka_offset rows between unbounded preceding and 1 preceding
+                partition by {key} order by kafka_offset rows between unbounded preceding and 1 preceding
             ) as highest_before,
         from `{stage}`
         where batch_id = @batch_id
@@ -19,21 +19,21 @@ using (
 
     latest as (
         select * from accepted where true
-        qualify row_number() over (partition by incident_id order by revision desc) = 1
+        qualify row_number() over (partition by {key} order by revision desc) = 1
     ),
 
     good as (
         select * from accepted where occurred_local is not null
-        qualify row_number() over (partition by incident_id order by revision desc) = 1
+        qualify row_number() over (partition by {key} order by revision desc) = 1
     )
 
     select
-        latest.incident_id,
+        latest.{key},
         good.revision as values_revision,
         {of_revision},
         {of_values},
     from latest
-    left join good on latest.incident_id = good.incident_id
+    left join good on latest.{key} = good.{key}
 ) as s
 on {same_key} and {pruned}
 when matched and s.revision > t.revision and s.values_revision > t.revision then update set

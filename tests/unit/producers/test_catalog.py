@@ -30,6 +30,10 @@ def test_every_source_in_the_repository_is_valid():
         (("record_id: [incident_num]", "record_id: [number]"), "add it there or correct it here"),
         (("licence: ODC-PDDL", "license: ODC-PDDL"), "remove `license` or correct its spelling"),
         (("years: [current]", "years: []"), "correct `protocol.years`"),
+        (("unit: calls", "unit: crimes"), "correct `counts.unit` (now 'crimes')"),
+        (("time_zone:", "breaks: [{date: 2026-13-01, effect: level, what: x}]\ntime_zone:"), "Correct the file"),
+        (("time_zone:", "breaks: [{date: soon, effect: level, what: x}]\ntime_zone:"), "correct `breaks.0.date`"),
+        (("time_zone:", "breaks: [{date: 2026-01-01, effect: bad, what: x}]\ntime_zone:"), "correct `breaks.0.effect`"),
     ],
 )
 def test_a_message_about_a_wrong_source_ends_with_the_fix(tmp_path: Path, change: tuple[str, str], fix: str):

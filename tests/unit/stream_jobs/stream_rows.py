@@ -11,6 +11,8 @@ from schemas import loader
 OBSERVED = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 AUSTIN = "austin_crime_reports"
 SAN_DIEGO = "san_diego_calls"
+NO_VALUES = dict.fromkeys(loader.field_names("incident"))
+"""Every field of an incident, null: what a feed has no value for."""
 KEYS = {AUSTIN: "incident_report_number", SAN_DIEGO: "incident_num"}
 
 

@@ -72,6 +72,7 @@ def test_another_set_of_feeds_is_another_job_so_that_no_checkpoint_of_the_first_
     [
         ([AUSTIN], [topics.INCIDENTS, topics.DEAD_LETTERS]),
         (["california_laus"], [topics.INDICATORS, topics.DEAD_LETTERS]),
+        (["catalonia_hate_persons"], [topics.PERSONS, topics.DEAD_LETTERS]),
         ([AUSTIN, "california_laus"], [topics.INCIDENTS, topics.INDICATORS, topics.DEAD_LETTERS]),
     ],
 )
@@ -134,6 +135,40 @@ def test_a_placeholder_without_crosswalk_says_what_to_add(tmp_path, monkeypatch)
         jobs.script(tmp_path / "unmapped.sql")
 
 
+def test_a_file_that_is_no_template_is_named(tmp_path):
+    (tmp_path / "broken.sql").write_text("select {{ 1", encoding="utf-8")
+    with pytest.raises(ConfigError, match="cannot be filled in"):
+        jobs.script(tmp_path / "broken.sql")
+
+
+def selected(query: str) -> list[str]:
+    """The names of a select's columns: what stands last in each, split at commas outside parentheses and quotes."""
+    items, depth, quoted = [""], 0, False
+    for character in query:
+        quoted ^= character == "'"
+        depth += 0 if quoted else (character in "([") - (character in ")]")
+        if character == "," and not depth and not quoted:
+            items.append("")
+        else:
+            items[-1] += character
+    return [re.split(r"[\s.]", item.strip())[-1] for item in items]
+
+
+@pytest.mark.parametrize("source", jobs.feeds())
+def test_an_insert_names_the_columns_in_the_order_in_which_it_selects_them(source):
+    """Flink goes by the order alone: a name in another place would put a value into the wrong column."""
+    for statement in jobs.statements(jobs.NORMALIZE / f"{source}.sql"):
+        if not statement.startswith("insert"):
+            continue
+        topic, named, query = re.fullmatch(
+            r"insert into (\w+)(?: \(\n(.*?)\n\))?\nselect\n(.*)\nfrom [^\n]*_parsed\n.*", statement, re.DOTALL
+        ).groups()
+        schema = {"dead_letters": "dead_letter"}.get(topic, topic.removesuffix("s"))
+        columns = re.split(r",\s+", named.strip()) if named else [f"{name}" for name in loader.field_names(schema)]
+        assert columns == selected(query)
+        assert {column.strip("`") for column in columns} <= set(loader.field_names(schema))
+
+
 def test_comments_and_closing_semicolons_are_no_part_of_a_statement(tmp_path):
     (tmp_path / "two.sql").write_text("-- why; not\nselect 1;\n\nselect ';' as a\nfrom b;\n", encoding="utf-8")
     assert jobs.statements(tmp_path / "two.sql") == ["select 1", "select ';' as a\nfrom b"]
@@ -144,6 +179,10 @@ def test_comments_and_closing_semicolons_are_no_part_of_a_statement(tmp_path):
     [
         ("normalize/san_diego_calls", ["raw_san_diego_calls", "incidents", "dead_letters", "san_diego_calls_parsed"]),
         ("normalize/california_laus", ["raw_california_laus", "indicators", "dead_letters", "california_laus_parsed"]),
+        (
+            "normalize/catalonia_hate_persons",
+            ["raw_catalonia_hate_persons", "persons", "dead_letters", "catalonia_hate_persons_parsed"],
+        ),
         ("windows/counts_by_day", ["incidents", "incident_counts", "current_incidents"]),
     ],
 )

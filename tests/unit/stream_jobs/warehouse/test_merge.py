@@ -15,6 +15,8 @@ from stream_jobs.warehouse.tables import (
     INCIDENTS,
     INDICATOR_REVISIONS,
     INDICATORS,
+    PERSON_REVISIONS,
+    PERSONS,
     STAGES,
     TABLES,
     Table,
@@ -81,7 +83,8 @@ def test_a_table_whose_rows_never_change_is_never_updated(table: Table) -> None:
 
 @pytest.mark.parametrize("withdrawals", [True, False])
 @pytest.mark.parametrize(
-    ("table", "version"), [(INCIDENTS, "revision"), (INDICATORS, "revision"), (INCIDENT_COUNTS, "version")]
+    ("table", "version"),
+    [(INCIDENTS, "revision"), (PERSONS, "revision"), (INDICATORS, "revision"), (INCIDENT_COUNTS, "version")],
 )
 def test_an_update_needs_a_higher_version(table: Table, version: str, withdrawals: bool) -> None:
     updates = [clause for clause in whens(table, withdrawals=withdrawals) if "update set" in clause]
@@ -89,9 +92,16 @@ def test_an_update_needs_a_higher_version(table: Table, version: str, withdrawal
     assert all(f"s.{version} > t.{version}" in clause.split("then")[0] for clause in updates)
 
 
-def test_incidents_take_revisions_first_so_that_their_months_are_known_after_a_crash() -> None:
-    assert merge.ORDER["incidents"] == (INCIDENT_REVISIONS, INCIDENTS)
-    assert merge.MOVING["incidents"] is INCIDENT_REVISIONS
+@pytest.mark.parametrize(
+    ("revisions", "current"),
+    [(INCIDENT_REVISIONS, INCIDENTS), (PERSON_REVISIONS, PERSONS)],
+    ids=["incidents", "persons"],
+)
+def test_revisions_are_taken_first_so_that_their_months_are_known_after_a_crash(
+    revisions: Table, current: Table
+) -> None:
+    assert merge.ORDER[current.name] == (revisions, current)
+    assert merge.MOVING[current.name] is revisions
 
 
 def test_every_table_of_every_staged_topic_is_merged() -> None:

@@ -15,6 +15,8 @@ from stream_jobs.warehouse.tables import (
     INCIDENTS,
     INDICATOR_REVISIONS,
     INDICATORS,
+    PERSON_REVISIONS,
+    PERSONS,
     POLLS,
     STAGES,
     TABLES,
@@ -58,6 +60,8 @@ def test_civil_times_are_datetimes_and_instants_are_timestamps() -> None:
     [
         (INCIDENTS, "occurred_date", ["source", "category", "area"], ("incident_id",)),
         (INCIDENT_REVISIONS, "occurred_date", ["source", "category", "area"], ("incident_id", "revision")),
+        (PERSONS, "occurred_date", ["source", "role", "category"], ("person_id",)),
+        (PERSON_REVISIONS, "occurred_date", ["source", "role", "category"], ("person_id", "revision")),
         (INDICATORS, "month", ["source", "indicator", "area"], ("indicator_id",)),
         (INDICATOR_REVISIONS, "month", ["source", "indicator", "area"], ("indicator_id", "revision")),
         (
