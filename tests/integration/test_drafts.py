@@ -22,7 +22,7 @@ CALLS = "/police_calls_for_service/pd_calls_for_service_{year}_datasd.csv"
 DRAFTS = {
     "draft_offences": ("la_crime_2020_2024", "/d/2nrs-mtv8", "crime_report", "America/Los_Angeles"),
     "draft_facts": ("catalonia_hate_facts", "/resource/y48r-ae59.json", "hate_crime", "Europe/Madrid"),
-    "draft_accidents": ("denver_traffic_accidents", "", "traffic_accident", "America/Denver"),
+    "draft_accidents": ("denver_traffic_accidents", "", "accident", "America/Denver"),
     "draft_areas": ("california_laus", "", "service_request", "America/Los_Angeles"),
     "draft_contacts": (
         "denver_311_archive",
