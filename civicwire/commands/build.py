@@ -141,8 +141,8 @@ def _dbt(
     dbt = Path(sys.executable).with_name("dbt")
     if not dbt.is_file():
         raise EnvironmentMissingError(f"dbt is not in {dbt.parent}. Install the core environment with `make setup`.")
-    if settings.target == "emulator":
-        settings.require("warehouse")
+    settings.require("warehouse")
+    _make_dataset(settings)
     files = settings.home.resolve() / "dbt"
     written = files / "target" / artifact
     written.unlink(missing_ok=True)
@@ -162,6 +162,21 @@ def _dbt(
     return loaded, time.monotonic() - started
 
 
+def _make_dataset(settings: Settings) -> None:
+    """Make the marts' dataset with the labels and the expiry of the settings, which dbt would make without them."""
+    if settings.target != "bigquery" and settings.table_expiry_days is None and not settings.labels:
+        return
+    from stream_jobs.warehouse.connection import connect, explained
+    from stream_jobs.warehouse.tables import ensure_dataset
+
+    warehouse = connect(settings)
+    try:
+        with explained():
+            ensure_dataset(warehouse, f"{settings.dataset}_marts")
+    finally:
+        warehouse.close()
+
+
 def _environment(settings: Settings, *, while_loading: bool) -> dict[str, str]:
     """Return the environment in which dbt/profiles.yml names the warehouse of these settings."""
     return {
@@ -171,6 +186,7 @@ def _environment(settings: Settings, *, while_loading: bool) -> dict[str, str]:
         "CIVICWIRE_DATASET": settings.dataset,
         "CIVICWIRE_LOCATION": settings.location,
         "CIVICWIRE_WAREHOUSE": settings.endpoints().warehouse or "",
+        "CIVICWIRE_MAXIMUM_BYTES_BILLED": str(settings.maximum_bytes_billed),
         "CIVICWIRE_EQUATIONS": "warn" if while_loading else "error",
     }
 
