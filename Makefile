@@ -6,7 +6,8 @@ CIVICWIRE = .venv/bin/civicwire
 CODE = civicwire producers schemas stream_jobs dashboards tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up down status test test-chaos lint format generate check-generated terraform lock
+.PHONY: help setup setup-dev demo up down status test test-chaos test-compose smoke-bigquery lint format generate \
+  check-generated compose-lint terraform lock
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +35,9 @@ test: setup-dev ## all tests but the chaos tests
 
 test-chaos: setup-dev ## kill parts and compare what is left with the truth
 	@.venv/bin/python -m pytest tests -m chaos
+
+smoke-bigquery: setup ## the demo against your own BigQuery project (CIVICWIRE_TARGET, CIVICWIRE_PROJECT); see docs/bigquery.md
+	@.venv/bin/python -m civicwire.smoke
 
 lint: setup-dev ## style, types, imports between rooms, SQL
 	.venv/bin/ruff check .

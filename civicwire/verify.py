@@ -14,7 +14,8 @@ from civicwire.settings import Settings
 from producers.catalog import Source
 from producers.ledger import Ledger
 from producers.poll import Poller
-from stream_jobs.warehouse.connection import connect, explained
+from stream_jobs.warehouse.connection import connect
+from stream_jobs.warehouse.connection import explained as failures_explained
 
 EXAMPLES = 5
 """Identities named for each kind of difference."""
@@ -131,7 +132,7 @@ def _topic_and_warehouse(settings: Settings, source: Source, fresh: Ledger) -> C
     config = bigquery.QueryJobConfig(query_parameters=[bigquery.ScalarQueryParameter("source", "STRING", source.key)])
     table = {"indicator": "indicators", "person": "persons"}.get(source.kind, "incidents")
     try:
-        with explained():
+        with failures_explained():
             rows = connected.client.query(
                 f"select record_id, revision, deleted from {dataset}.{table} where source = @source",  # noqa: S608
                 job_config=config,

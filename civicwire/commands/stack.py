@@ -41,7 +41,9 @@ def up(
     from civicwire.stack import PARTS, running
 
     settings = Settings()
-    chosen = [part.strip() for part in parts.split(",") if part.strip()] or list(PARTS)
+    chosen = [part.strip() for part in parts.split(",") if part.strip()]
+    if not chosen:  # BigQuery itself takes the emulator's place
+        chosen = [part for part in PARTS if part != "warehouse" or settings.target == "emulator"]
     tell = _console(stderr=as_json).print if as_json else _console().print
     if detach:
         endpoints = running.start_detached(settings, chosen, told=tell)
