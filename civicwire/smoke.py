@@ -68,7 +68,7 @@ def _delete(settings: Settings) -> None:
 
 
 def main() -> int:
-    """Return the exit code: 0 all equal, 1 a figure differs or a step failed, 2 a wrong setting, 3 something missing."""
+    """Return the exit code: 0 all equal, 1 a step failed or a figure differs, 2 wrong settings, 3 something missing."""
     from dotenv import load_dotenv  # noqa: PLC0415
 
     load_dotenv(ROOT / ".env")

@@ -18,6 +18,8 @@ from civicwire.settings import ROOT, Settings
 from schemas.errors import ConfigError, EnvironmentMissingError, FatalError
 
 PROJECT = ROOT / "dbt"
+EMPTY_SECONDS = 5
+"""With --follow: pause after a build that failed or found nothing to count; a home that is filling is looked at often."""
 _GOOD = {"success", "pass", "no-op"}
 _ENDED_BADLY = {"error", "fail", "runtime error"}
 
@@ -242,6 +244,10 @@ def build(  # noqa: PLR0917 typer passes options by name
     only_freshness: Annotated[
         bool, typer.Option("--freshness", help="Build nothing: say how long ago each source table was written.")
     ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Build again and again, until Ctrl-C or SIGTERM.")
+    ] = False,
+    every: Annotated[float, typer.Option(min=1, help="With --follow: seconds between two builds.")] = 300,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Rebuild the marts with dbt and test them.
@@ -255,6 +261,9 @@ def build(  # noqa: PLR0917 typer passes options by name
     def progress(line: str) -> None:
         console.print(line, markup=False, style="dim")
 
+    if follow:
+        _again_and_again(Settings(), select or (), every, while_loading=while_loading)
+        return
     if only_freshness:
         done = freshness(Settings(), progress)
     else:
@@ -273,6 +282,57 @@ def build(  # noqa: PLR0917 typer passes options by name
         _summary(console, done)
     if done.failed:
         raise typer.Exit(1)
+
+
+def _again_and_again(settings: Settings, select: Iterable[str], every: float, *, while_loading: bool) -> None:
+    """Build until a signal comes; well is a build that failed nowhere and after which the marts hold rows."""
+    import signal
+    import threading
+
+    import structlog
+
+    from civicwire import heartbeat, logs
+    from schemas.errors import CivicwireError
+
+    logs.configure(settings.log_format)
+    log = structlog.get_logger("civicwire.build")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    heartbeat.stop(settings)
+    while not stop.is_set():
+        pause = every
+        try:
+            done = run(settings, select=select, while_loading=while_loading)
+            rows = 0 if done.failed else _rows(settings)
+        except CivicwireError as error:  # the warehouse may come back
+            heartbeat.stop(settings)
+            log.error("build failed", kind=type(error).__name__, error=str(error))
+            stop.wait(min(every, EMPTY_SECONDS))
+            continue
+        failed = {node.name: node.message for node in done.failed}
+        say = log.error if failed else log.info
+        say("built", nodes=len(done.nodes), seconds=round(done.seconds, 1), rows=rows, failed=failed or None)
+        if failed or not rows:
+            heartbeat.stop(settings)
+            pause = min(every, EMPTY_SECONDS)
+        else:
+            heartbeat.beat(settings)
+        stop.wait(pause)
+
+
+def _rows(settings: Settings) -> int:
+    """Return how many incidents the trend counts: with none, a dashboard shows nothing."""
+    from stream_jobs.warehouse.connection import connect, explained
+
+    warehouse = connect(settings)
+    try:
+        with explained():
+            marts = f"`{settings.project}.{settings.dataset}_marts`"
+            found = warehouse.query(f"select coalesce(sum(incidents), 0) from {marts}.city_month_trend")  # noqa: S608
+            return int(next(iter(found))[0])
+    finally:
+        warehouse.close()
 
 
 def _summary(console: Any, done: Build) -> None:

@@ -84,7 +84,10 @@ def status(as_json: bool = JSON) -> None:
     parts = running.parts_status(settings)
     feeds, trouble = _feeds(settings, parts)
     jobs = _jobs(settings)
-    healthy = bool(parts) and all(row["state"] == "healthy" for row in parts)
+    if parts or settings.endpoints().kafka is None:
+        healthy = bool(parts) and all(row["state"] == "healthy" for row in parts)
+    else:  # parts that somebody else started: they are well when they answer
+        healthy = trouble is None and all(job["state"] == "RUNNING" for job in jobs)
     if as_json:
         told = {"home": str(settings.home), "parts": parts, "jobs": jobs, "feeds": feeds, "feeds_error": trouble}
         typer.echo(json.dumps(told))
@@ -178,7 +181,7 @@ def _print_status(
     trouble: str | None,
 ) -> None:
     console = _console()
-    if not parts:
+    if not parts and not feeds and trouble is None:
         console.print(f"Nothing runs in {settings.home}. `civicwire up` starts it.")
     shown = ("process", "state", "address", "pid", "memory_mb", "uptime", "restarts")
     _print_table("parts", shown, parts)

@@ -224,9 +224,10 @@ class Writer:
         self.report.seconds += time.monotonic() - start
         return self.report
 
-    def run(self, stop: Event) -> Report:
+    def run(self, stop: Event, alive: Callable[[], None] = lambda: None) -> Report:
         """Write what the topics hold and what arrives until ``stop`` is set; then finish the batch in hand and return.
 
+        ``alive`` is called again and again while that goes well, after the first time that there was nothing to wait for.
         The warehouse may go away and come back: the batch in hand is tried until it is written.
 
         Raises:
@@ -240,6 +241,7 @@ class Writer:
                 active = now
             if self._is_full() or not self._batch.rows or now - self._batch.since >= self.limits.flush_seconds:
                 self._flush(stop)
+                alive()
             if now - active > TIDY_SECONDS or max(map(len, self._merged.values()), default=0) >= TIDY_BATCHES:
                 self._tidy()
         self._flush()

@@ -15,7 +15,7 @@ import requests
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-TOKEN = "of-the-test"
+TOKEN = "of-the-test"  # noqa: S105 - of nobody
 NAMES = {"projects": "{project}", "datasets": "{dataset}", "tables": "{table}", "jobs": "{job}", "queries": "{job}"}
 
 
