@@ -19,7 +19,7 @@ from schemas.errors import ConfigError, EnvironmentMissingError, FatalError
 
 PROJECT = ROOT / "dbt"
 EMPTY_SECONDS = 5
-"""With --follow: pause after a build that failed or found nothing to count; a home that is filling is looked at often."""
+"""With --follow: pause after a build that failed or found nothing to count, so that a home that fills is soon shown."""
 _GOOD = {"success", "pass", "no-op"}
 _ENDED_BADLY = {"error", "fail", "runtime error"}
 
@@ -307,7 +307,7 @@ def _again_and_again(settings: Settings, select: Iterable[str], every: float, *,
             rows = 0 if done.failed else _rows(settings)
         except CivicwireError as error:  # the warehouse may come back
             heartbeat.stop(settings)
-            log.error("build failed", kind=type(error).__name__, error=str(error))
+            log.warning("build failed", kind=type(error).__name__, error=str(error))
             stop.wait(min(every, EMPTY_SECONDS))
             continue
         failed = {node.name: node.message for node in done.failed}

@@ -11,7 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from civicwire.settings import Settings
-    from stream_jobs.session import Running, Session, Started
+    from stream_jobs.session import Launcher, Running, Session, Started
 
 FOLLOW_SECONDS = 5
 """Between two looks at the jobs; Flink itself restarts a job whose task manager died."""
@@ -144,7 +144,7 @@ def _follow(settings: Settings, names: list[str], *, exactly_once: bool) -> None
                     heartbeat.stop(settings)
         except CivicwireError as error:  # the cluster may come back
             heartbeat.stop(settings)
-            log.error("jobs could not be looked after", kind=type(error).__name__, error=str(error))
+            log.warning("jobs could not be looked after", kind=type(error).__name__, error=str(error))
         stop.wait(FOLLOW_SECONDS)
 
 

@@ -227,7 +227,7 @@ class Writer:
     def run(self, stop: Event, alive: Callable[[], None] = lambda: None) -> Report:
         """Write what the topics hold and what arrives until ``stop`` is set; then finish the batch in hand and return.
 
-        ``alive`` is called again and again while that goes well, after the first time that there was nothing to wait for.
+        ``alive`` is called again and again while that goes well: after each batch, and while there is nothing to write.
         The warehouse may go away and come back: the batch in hand is tried until it is written.
 
         Raises:
