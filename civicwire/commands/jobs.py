@@ -108,7 +108,7 @@ def _launcher(settings: Settings) -> Launcher:
         "FLINK_CONF_DIR": str(settings.flink_home / "conf"),
         "FLINK_LIB_DIR": str(settings.flink_home / "lib"),
         "FLINK_LOG_DIR": str(logs),
-        "JVM_ARGS": flink.CLIENT_FLAGS,
+        **flink.CLIENT,
     }
     return Launcher(installed.flink_python, environment, logs / "jobs.log")
 

@@ -80,7 +80,13 @@ def base() -> None:
         bundle = "/etc/ssl/certs/ca-certificates.crt"
         with subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE) as archive:
             changes = [f"ENV {name}={bundle}" for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")]
-            docker("import", *(part for change in changes for part in ("--change", change)), "-", BASE, stdin=archive.stdout)
+            docker(
+                "import",
+                *(part for change in changes for part in ("--change", change)),
+                "-",
+                BASE,
+                stdin=archive.stdout,
+            )
 
 
 def python(version: str, image: str) -> None:
