@@ -35,11 +35,12 @@ KAFKA_RUN = r"""#!/bin/bash
 # As the official image does: KAFKA_A_B=c becomes a.b=c, storage is formatted once, then the broker runs.
 set -e
 properties=/etc/kafka/server.properties
-env | grep '^KAFKA_' | grep -v -E '^KAFKA_(HEAP_OPTS|JVM_PERFORMANCE_OPTS|LOG4J_OPTS)=' | while IFS='=' read -r name value; do
+env | grep '^KAFKA_' | grep -v '^KAFKA_HEAP_OPTS=' | while IFS='=' read -r name value; do
   name=${name#KAFKA_}; name=${name,,}; echo "${name//_/.}=$value"
 done > "$properties"
 java=(java $KAFKA_HEAP_OPTS -XX:+UseSerialGC -cp '/opt/kafka/libs/*')
-"${java[@]}" kafka.tools.StorageTool format --cluster-id="${CLUSTER_ID:-5L6g3nShT-eMCtK--X86sw}" -c "$properties" --ignore-formatted
+cluster=5L6g3nShT-eMCtK--X86sw
+"${java[@]}" kafka.tools.StorageTool format --cluster-id="$cluster" -c "$properties" --ignore-formatted
 exec "${java[@]}" kafka.Kafka "$properties"
 """
 
@@ -120,7 +121,11 @@ def main() -> None:
     build(
         JAVA,
         installed.java.parent.parent,
-        f"FROM {BASE}\nCOPY content/ /opt/java/openjdk/\nENV JAVA_HOME=/opt/java/openjdk PATH=/opt/java/openjdk/bin:$PATH\n",
+        f"""
+FROM {BASE}
+COPY content/ /opt/java/openjdk/
+ENV JAVA_HOME=/opt/java/openjdk PATH=/opt/java/openjdk/bin:$PATH
+""",
     )
     build(
         FLINK,
