@@ -16,13 +16,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import fastavro
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType  # type: ignore[attr-defined]
 from confluent_kafka.schema_registry import Schema
 
@@ -62,6 +64,7 @@ RECORD = {
 GROUPS = (line.NORMALISE_GROUP, line.WINDOWS_GROUP, progress.GROUP)
 TIMEOUT_SECONDS = 60
 TRANSACTION_SECONDS = 60
+LOOK_SECONDS = 0.002
 WHILE_RESTORING = {"cleanup.policy": "delete", "retention.ms": "-1", "message.timestamp.type": "CreateTime"}
 """Settings of a topic while it is filled: times are kept, nothing is cleaned, and the start can be moved."""
 _FILLER = b"filler"
@@ -221,16 +224,18 @@ def _register(url: str, held: list[dict[str, Any]]) -> dict[int, int]:
 
 
 def _fill(kafka: str, name: str, entry: dict[str, Any], folder: Path, ids: dict[int, int]) -> None:
-    writer = _Writer(kafka, name)
-    for partition in range(entry["partitions"]):
-        with (folder / f"{name}.avro").open("rb") as content:
-            rows: Iterable[Any] = fastavro.reader(content)
-            records = (row for row in rows if row["partition"] == partition)
-            writer.fill(partition, records, entry["ends"].get(str(partition), 0), ids)
-    written = _ends(kafka, [name])[name]
-    expected = {int(partition): end for partition, end in entry["ends"].items()}
-    if {partition: end for partition, end in written.items() if end} != {p: end for p, end in expected.items() if end}:
-        raise FatalError(f"{name} ends at {written}, not at {expected}: delete the broker's data and restore again.")
+    with _Writer(kafka, name) as writer:
+        for partition in range(entry["partitions"]):
+            with (folder / f"{name}.avro").open("rb") as content:
+                rows: Iterable[Any] = fastavro.reader(content)
+                records = (row for row in rows if row["partition"] == partition)
+                writer.fill(partition, records, entry["ends"].get(str(partition), 0), ids)
+    expected = {int(partition): end for partition, end in entry["ends"].items() if end}
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while (written := {place: end for place, end in _ends(kafka, [name])[name].items() if end}) != expected:
+        if time.monotonic() > deadline:
+            raise FatalError(f"{name} ends at {written}, not at {expected}: empty the broker and restore again.")
+        time.sleep(LOOK_SECONDS)
 
 
 class _Writer:
@@ -249,33 +254,50 @@ class _Writer:
         self._plain = Producer(common)
         self._transactional = Producer({**common, "transactional.id": f"civicwire.restore.{name}"})
         self._transactional.init_transactions(TRANSACTION_SECONDS)
+        # Sees all records, so that its end is where the next one is written.
+        self._watch = Consumer(
+            {
+                "bootstrap.servers": kafka,
+                "group.id": f"civicwire.restore.{name}",
+                "isolation.level": "read_uncommitted",
+                "log_level": kafka_topics.SYSLOG_CRITICAL,
+            }
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._watch.close()
 
     def fill(self, partition: int, records: Iterable[dict[str, Any]], end: int, ids: dict[int, int]) -> None:
         """Write ``records``, in order of their offsets, and what lies between them, up to ``end``."""
         at = 0
         waiting: dict[str, Any] | None = None  # the last record of a run: the gap after it decides how it is written
         for record in records:
-            self._gap(partition, waiting, record["offset"] - at, first=at == 0, ids=ids)
+            self._gap(partition, waiting, at, record["offset"], ids)
             waiting, at = record, record["offset"] + 1
-        self._gap(partition, waiting, end - at, first=at == 0, ids=ids)
+        self._gap(partition, waiting, at, end, ids)
         self._flush()
 
-    def _gap(
-        self, partition: int, waiting: dict[str, Any] | None, size: int, *, first: bool, ids: dict[int, int]
-    ) -> None:
-        """Write the record that waits and make the next offset ``size`` higher than the one behind it."""
+    def _gap(self, partition: int, waiting: dict[str, Any] | None, start: int, end: int, ids: dict[int, int]) -> None:
+        """Write the record that waits, whose offset is before ``start``, and make ``end`` the next offset."""
+        size = end - start
         if size == 1 and waiting is not None:
             self._flush()
             self._transactional.begin_transaction()
             self._send(self._transactional, partition, waiting, ids)
             self._transactional.commit_transaction(TRANSACTION_SECONDS)
+            self._reached(partition, end)
             return
         if waiting is not None:
             self._send(self._plain, partition, waiting, ids)
         if size == 0:
             return
         self._flush()
-        if first:
+        if start == 0:
             self._skip_beginning(partition, size)
             return
         self._transactional.begin_transaction()
@@ -283,6 +305,17 @@ class _Writer:
             self._produce(self._transactional, partition=partition, key=_FILLER, value=_FILLER)
         self._transactional.flush(TIMEOUT_SECONDS)
         self._transactional.abort_transaction(TRANSACTION_SECONDS)
+        self._reached(partition, end)
+
+    def _reached(self, partition: int, end: int) -> None:
+        """Wait for a transaction's marker: its end is answered before that is written, and then this is the place."""
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while (high := self._watch.get_watermark_offsets(TopicPartition(self._name, partition))[1]) < end:
+            if time.monotonic() > deadline:
+                raise RetriableError(
+                    f"{self._name}/{partition} stays at {high} before {end}. Empty the broker, try again."
+                )
+            time.sleep(LOOK_SECONDS)
 
     def _skip_beginning(self, partition: int, size: int) -> None:
         """Let the partition begin at ``size``, as it does where its first records were cleaned away."""
@@ -373,11 +406,13 @@ def _set_committed(kafka: str, group: str, positions: list[dict[str, Any]]) -> N
     if not positions:
         return
     wanted = [TopicPartition(at["topic"], at["partition"], at["offset"]) for at in positions]
-    admin = kafka_topics.admin(kafka)
+    futures = kafka_topics.admin(kafka).alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, wanted)])
     try:
-        for future in admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, wanted)]).values():
-            future.result(TIMEOUT_SECONDS)
+        answers = [future.result(TIMEOUT_SECONDS).topic_partitions for future in futures.values()]
+        errors = [place.error for places in answers for place in places if place.error is not None]
     except KafkaException as error:
+        errors = [error.args[0]]
+    if errors:
         raise ConfigError(
-            f"The place of {group} could not be set ({error}): stop its readers, empty the broker, restore again."
-        ) from error
+            f"The place of {group} could not be set ({errors[0]}): stop its readers, empty the broker, restore again."
+        )

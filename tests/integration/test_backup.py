@@ -71,7 +71,8 @@ def saved(brokers: tuple[Settings, Settings], tmp_path_factory: pytest.TempPathF
     for future in kafka_topics.admin(kafka).delete_records([TopicPartition(topics.POLLS.name, 0, 1)]).values():
         future.result(60)
     reader = Consumer({"bootstrap.servers": kafka, "group.id": line.NORMALISE_GROUP, "enable.auto.commit": False})
-    reader.commit(offsets=[TopicPartition(RAW.name, 0, 2), TopicPartition(RAW.name, 1, 1)], asynchronous=False)
+    committed = reader.commit(offsets=[TopicPartition(RAW.name, n, 2 - n) for n in (0, 1)], asynchronous=False)
+    assert [place.error for place in committed or ()] == [None, None]
     reader.close()
     folder = tmp_path_factory.mktemp("backup") / "first"
     backup(source, folder)
