@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+import civicwire
 from civicwire.settings import ROOT
 from civicwire.stack import flink, kafka
 from civicwire.stack.installed import Installed
@@ -142,3 +144,11 @@ def test_the_broker_has_the_settings_of_the_embedded_one(place: Place):
     for name, value in kafka._properties(place).items():
         if not of_the_machine.search(name):
             assert here[name] == str(value), name
+
+
+def test_one_version_is_said_everywhere():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert civicwire.__version__ == version
+    images = {one["image"].partition(":")[2] for one in SERVICES.values() if one["image"].startswith(OWN)}
+    assert images == {f"${{CIVICWIRE_COMPOSE_VERSION:-{version}}}"}
+    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
