@@ -73,12 +73,8 @@ Told = Callable[[str], None]
 
 
 def _ours() -> list[Topic]:
-    """Return all topics, downstream first."""
-    shared = [
-        topics.INCIDENT_COUNTS, topics.INCIDENTS, topics.PERSONS, topics.INDICATORS, topics.DEAD_LETTERS, topics.DRIFT,
-        topics.POLLS, topics.CURSORS,
-    ]  # fmt: skip
-    return [*shared, *(topics.raw(source) for source in catalog.load_all())]
+    """Return all topics, downstream first: ``SHARED`` names them in the order of the stream, after the raw ones."""
+    return [*reversed(topics.SHARED), *(topics.raw(source) for source in catalog.load_all())]
 
 
 def backup(settings: Settings, folder: Path, told: Told = lambda _: None) -> dict[str, Any]:
