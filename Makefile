@@ -6,7 +6,8 @@ CIVICWIRE = .venv/bin/civicwire
 CODE = civicwire producers schemas stream_jobs dashboards tests
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up down status test test-chaos lint format generate check-generated terraform lock
+.PHONY: help setup setup-dev demo up down status test test-chaos test-compose smoke-bigquery lint format generate \
+  check-generated compose-lint terraform lock
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,11 +30,22 @@ down: setup ## stop the local stack
 status: setup ## what runs
 	@$(CIVICWIRE) status
 
-test: setup-dev ## all tests but the chaos tests
-	@.venv/bin/python -m pytest tests -m "not chaos"
+test: setup-dev ## all tests but those of chaos and compose
+	@.venv/bin/python -m pytest tests -m "not chaos and not compose"
 
 test-chaos: setup-dev ## kill parts and compare what is left with the truth
 	@.venv/bin/python -m pytest tests -m chaos
+
+smoke-bigquery: setup ## the demo against your own BigQuery project (CIVICWIRE_TARGET, CIVICWIRE_PROJECT); see docs/bigquery.md
+	@.venv/bin/python -m civicwire.smoke
+
+test-compose: setup-dev ## the compose file in Docker, every container killed once (a daemon, root; docs/operations.md)
+	@.venv/bin/python -m pytest tests/compose -m compose
+
+compose-lint: setup-dev ## the rules for docker-compose.yml and docker/, and compose's own check where it is installed
+	@.venv/bin/python -m pytest -q tests/unit/test_compose_file.py
+	@if docker compose version >/dev/null 2>&1; then docker compose --env-file .env.example config -q; \
+	  else echo "docker compose is not here: its own check is left out"; fi
 
 lint: setup-dev ## style, types, imports between rooms, SQL
 	.venv/bin/ruff check .

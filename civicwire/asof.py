@@ -10,7 +10,7 @@ from google.cloud import bigquery
 
 from civicwire.settings import Settings
 from schemas.errors import ConfigError
-from stream_jobs.warehouse.connection import connect
+from stream_jobs.warehouse.connection import connect, explained
 
 DIMENSIONS = {
     "source": "source",
@@ -62,8 +62,6 @@ def counts(settings: Settings, moment: datetime, by: Sequence[str], source: str 
         ConfigError: as for ``sql``.
         EnvironmentMissingError: the warehouse is not running.
     """
-    if settings.target == "emulator":
-        settings.require("warehouse")
     config = bigquery.QueryJobConfig(
         default_dataset=f"{settings.project}.{settings.dataset}",
         query_parameters=[
@@ -74,6 +72,7 @@ def counts(settings: Settings, moment: datetime, by: Sequence[str], source: str 
     text = sql(by)
     warehouse = connect(settings)
     try:
-        return [dict(row.items()) for row in warehouse.client.query(text, job_config=config).result()]
+        with explained():
+            return [dict(row.items()) for row in warehouse.client.query(text, job_config=config).result()]
     finally:
         warehouse.close()

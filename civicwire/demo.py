@@ -103,6 +103,8 @@ class Demo:
     def _up(self, parts: list[str]) -> None:
         from civicwire.stack import running  # noqa: PLC0415 - starts slowly, and --help must not
 
+        if self._settings.target == "bigquery":
+            parts = [part for part in parts if part != "warehouse"]
         with self._timed("parts", "Starting the broker, registry, Flink and the warehouse"):
             running.start_detached(self._settings, parts, told=lambda text: self._told(f"  {text}"))
 

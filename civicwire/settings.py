@@ -1,4 +1,8 @@
-"""One configuration for every command: the environment (``CIVICWIRE_*``) over what the running stack says of itself."""
+"""One configuration for every command: the environment (``CIVICWIRE_*``) over what the running stack says of itself.
+
+``civicwire up`` and compose are set by the same variables: ``.env.example`` lists them. The command reads ``.env`` of
+the checkout, and what is in the environment already wins over it.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +11,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import psutil
-from pydantic import BaseModel, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-from schemas.errors import EnvironmentMissingError
+from schemas.errors import ConfigError, EnvironmentMissingError
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout."""
+LOCAL_PROJECT = "civicwire-local"
+"""The emulator's only project; nobody has it on BigQuery."""
+WAREHOUSE = ("warehouse", "warehouse_grpc")
+"""Addresses that only the emulator has."""
 
 
 class Endpoints(BaseModel):
@@ -22,24 +30,48 @@ class Endpoints(BaseModel):
     kafka: str | None = Field(default=None, description="bootstrap servers, host:port")
     registry: str | None = Field(default=None, description="base URL of the Confluent-compatible registry API")
     flink: str | None = Field(default=None, description="base URL of the job manager's REST API and web UI")
-    warehouse: str | None = Field(default=None, description="base URL of the BigQuery REST API")
-    warehouse_grpc: str | None = Field(default=None, description="host:port of the BigQuery Storage API")
+    warehouse: str | None = Field(default=None, description="base URL of the BigQuery REST API; the emulator's only")
+    warehouse_grpc: str | None = Field(default=None, description="host:port of the Storage API; the emulator's only")
     portal: str | None = Field(default=None, description="base URL of the sandbox portal")
 
 
 class Settings(BaseSettings):
-    """Settings of one civicwire home; every field can be set by ``CIVICWIRE_<NAME>``."""
+    """Settings of one civicwire home; every field can be set by ``CIVICWIRE_<NAME>``, and empty is as good as unset.
 
-    model_config = SettingsConfigDict(env_prefix="CIVICWIRE_")
+    Raises:
+        ConfigError: a value cannot be used; the message names each one.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="CIVICWIRE_", env_ignore_empty=True)
 
     home: Path = Field(default=ROOT / ".civicwire", description="the one folder in which all data lives")
     parts: Path = Field(default=ROOT / ".parts", description="environments and jars, shared by all homes")
     target: Literal["emulator", "bigquery"] = Field(default="emulator", description="which warehouse")
-    project: str = Field(default="civicwire-local", description="BigQuery project")
-    dataset: str = Field(default="civicwire", description="BigQuery dataset of the writer; dbt adds _marts to it")
+    project: str = Field(default=LOCAL_PROJECT, description="BigQuery project")
+    dataset: str = Field(
+        default="civicwire",
+        pattern="^[A-Za-z0-9_]+$",
+        description="BigQuery dataset of the writer; dbt adds _marts to it",
+    )
     location: str = Field(default="US", description="BigQuery location")
+    labels: dict[str, str] = Field(
+        default_factory=dict, description="JSON object of labels for datasets, tables and jobs, beside our own"
+    )
+    table_expiry_days: float | None = Field(
+        default=None, gt=0, description="age at which tables of a dataset that is made now are deleted; unset is never"
+    )
+    maximum_bytes_billed: int = Field(
+        default=100_000_000_000, gt=0, description="what one query may cost at most, in bytes that it reads"
+    )
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="what long-running commands write to stderr; auto is json unless it is a terminal"
+    )
+    flink_home: Path | None = Field(
+        default=None,
+        description="Flink's distribution, configured for the cluster to submit to; `civicwire up` needs none",
+    )
+    heartbeat: Path | None = Field(
+        default=None, description="file that long-running commands touch while all is well, for health checks"
     )
     kafka: str | None = None
     registry: str | None = None
@@ -47,6 +79,16 @@ class Settings(BaseSettings):
     warehouse: str | None = None
     warehouse_grpc: str | None = None
     portal: str | None = Field(default=None, description="replaces scheme and host of every feed, for the sandbox")
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigError(_told(error)) from error
+        except SettingsError as error:
+            raise ConfigError(f"A setting is no JSON: {error}. Write it as .env.example does.") from error
+        if self.target == "bigquery" and self.project == LOCAL_PROJECT:
+            raise ConfigError("CIVICWIRE_TARGET=bigquery needs a project: set CIVICWIRE_PROJECT to its id.")
 
     @property
     def stack_file(self) -> Path:
@@ -63,22 +105,39 @@ class Settings(BaseSettings):
         return loaded
 
     def endpoints(self) -> Endpoints:
-        """Return the addresses in force: each from the environment, else from the stack file."""
+        """Return the addresses in force: each from the environment, else from the stack file.
+
+        BigQuery itself has none, also where an emulator runs.
+        """
         running = self.stack().get("endpoints", {})
         own = {name: getattr(self, name) for name in Endpoints.model_fields}
-        return Endpoints(**{name: value or running.get(name) for name, value in own.items()})
+        found = {name: value or running.get(name) for name, value in own.items()}
+        if self.target == "bigquery":
+            found |= dict.fromkeys(WAREHOUSE)
+        return Endpoints(**found)
 
     def require(self, *names: str) -> Endpoints:
-        """Return the addresses and check that those named are known.
+        """Return the addresses and check that those named are known; BigQuery itself needs none.
 
         Raises:
             EnvironmentMissingError: one is not; the message says how to start it.
         """
         endpoints = self.endpoints()
         missing = [name for name in names if getattr(endpoints, name) is None]
+        if self.target == "bigquery":
+            missing = [name for name in missing if name not in WAREHOUSE]
         if missing:
             raise EnvironmentMissingError(
                 f"Not running: {', '.join(missing)}. Start it with `civicwire up` or set "
                 f"{', '.join('CIVICWIRE_' + name.upper() for name in missing)}."
             )
         return endpoints
+
+
+def _told(error: ValidationError) -> str:
+    """Return a sentence for each value that cannot be used."""
+    told = []
+    for one in error.errors():
+        name = "_".join(str(part) for part in one["loc"][:1])
+        told.append(f"CIVICWIRE_{name.upper()} is {one['input']!r}: {one['msg']}.")
+    return f"{' '.join(told)} .env.example says what each setting may be."

@@ -15,6 +15,7 @@ from producers.catalog import Source
 from producers.ledger import Ledger
 from producers.poll import Poller
 from stream_jobs.warehouse.connection import connect
+from stream_jobs.warehouse.connection import explained as failures_explained
 
 EXAMPLES = 5
 """Identities named for each kind of difference."""
@@ -126,23 +127,23 @@ def _states(ledger: Ledger) -> Iterable[tuple[str, tuple[int, bool]]]:
 
 def _topic_and_warehouse(settings: Settings, source: Source, fresh: Ledger) -> Comparison:
     """Compare revisions; a row that normalise could not use is held as deleted, or not at all, with a dead letter."""
-    settings.require("warehouse")
     connected = connect(settings)
     dataset = f"`{settings.project}.{settings.dataset}`"
     config = bigquery.QueryJobConfig(query_parameters=[bigquery.ScalarQueryParameter("source", "STRING", source.key)])
     table = {"indicator": "indicators", "person": "persons"}.get(source.kind, "incidents")
     try:
-        rows = connected.client.query(
-            f"select record_id, revision, deleted from {dataset}.{table} where source = @source",  # noqa: S608
-            job_config=config,
-        ).result()
-        held: dict[str, tuple[int, bool]] = {row[0]: (row[1], row[2]) for row in rows}
-        dead = connected.client.query(
-            f"select distinct record_id from {dataset}.dead_letters "  # noqa: S608
-            "where source = @source and stage = 'normalise' and record_id is not null",
-            job_config=config,
-        ).result()
-        unusable = {row[0] for row in dead}
+        with failures_explained():
+            rows = connected.client.query(
+                f"select record_id, revision, deleted from {dataset}.{table} where source = @source",  # noqa: S608
+                job_config=config,
+            ).result()
+            held: dict[str, tuple[int, bool]] = {row[0]: (row[1], row[2]) for row in rows}
+            dead = connected.client.query(
+                f"select distinct record_id from {dataset}.dead_letters "  # noqa: S608
+                "where source = @source and stage = 'normalise' and record_id is not null",
+                job_config=config,
+            ).result()
+            unusable = {row[0] for row in dead}
     finally:
         connected.close()
     found = _Found()

@@ -22,6 +22,7 @@ MODULES = (
     "preview",
     "look",
     "asof",
+    "backup",
     "metrics",
     "source",
     "sandbox",

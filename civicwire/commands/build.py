@@ -18,6 +18,8 @@ from civicwire.settings import ROOT, Settings
 from schemas.errors import ConfigError, EnvironmentMissingError, FatalError
 
 PROJECT = ROOT / "dbt"
+EMPTY_SECONDS = 5
+"""With --follow: pause after a build that failed or found nothing to count, so that a home that fills is soon shown."""
 _GOOD = {"success", "pass", "no-op"}
 _ENDED_BADLY = {"error", "fail", "runtime error"}
 
@@ -141,8 +143,8 @@ def _dbt(
     dbt = Path(sys.executable).with_name("dbt")
     if not dbt.is_file():
         raise EnvironmentMissingError(f"dbt is not in {dbt.parent}. Install the core environment with `make setup`.")
-    if settings.target == "emulator":
-        settings.require("warehouse")
+    settings.require("warehouse")
+    _make_dataset(settings)
     files = settings.home.resolve() / "dbt"
     written = files / "target" / artifact
     written.unlink(missing_ok=True)
@@ -162,6 +164,21 @@ def _dbt(
     return loaded, time.monotonic() - started
 
 
+def _make_dataset(settings: Settings) -> None:
+    """Make the marts' dataset with the labels and the expiry of the settings, which dbt would make without them."""
+    if settings.target != "bigquery" and settings.table_expiry_days is None and not settings.labels:
+        return
+    from stream_jobs.warehouse.connection import connect, explained
+    from stream_jobs.warehouse.tables import ensure_dataset
+
+    warehouse = connect(settings)
+    try:
+        with explained():
+            ensure_dataset(warehouse, f"{settings.dataset}_marts")
+    finally:
+        warehouse.close()
+
+
 def _environment(settings: Settings, *, while_loading: bool) -> dict[str, str]:
     """Return the environment in which dbt/profiles.yml names the warehouse of these settings."""
     return {
@@ -171,6 +188,7 @@ def _environment(settings: Settings, *, while_loading: bool) -> dict[str, str]:
         "CIVICWIRE_DATASET": settings.dataset,
         "CIVICWIRE_LOCATION": settings.location,
         "CIVICWIRE_WAREHOUSE": settings.endpoints().warehouse or "",
+        "CIVICWIRE_MAXIMUM_BYTES_BILLED": str(settings.maximum_bytes_billed),
         "CIVICWIRE_EQUATIONS": "warn" if while_loading else "error",
     }
 
@@ -226,6 +244,10 @@ def build(  # noqa: PLR0917 typer passes options by name
     only_freshness: Annotated[
         bool, typer.Option("--freshness", help="Build nothing: say how long ago each source table was written.")
     ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Build again and again, until Ctrl-C or SIGTERM.")
+    ] = False,
+    every: Annotated[float, typer.Option(min=1, help="With --follow: seconds between two builds.")] = 300,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Rebuild the marts with dbt and test them.
@@ -239,6 +261,9 @@ def build(  # noqa: PLR0917 typer passes options by name
     def progress(line: str) -> None:
         console.print(line, markup=False, style="dim")
 
+    if follow:
+        _again_and_again(Settings(), select or (), every, while_loading=while_loading)
+        return
     if only_freshness:
         done = freshness(Settings(), progress)
     else:
@@ -257,6 +282,57 @@ def build(  # noqa: PLR0917 typer passes options by name
         _summary(console, done)
     if done.failed:
         raise typer.Exit(1)
+
+
+def _again_and_again(settings: Settings, select: Iterable[str], every: float, *, while_loading: bool) -> None:
+    """Build until a signal comes; well is a build that failed nowhere and after which the marts hold rows."""
+    import signal
+    import threading
+
+    import structlog
+
+    from civicwire import heartbeat, logs
+    from schemas.errors import CivicwireError
+
+    logs.configure(settings.log_format)
+    log = structlog.get_logger("civicwire.build")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    heartbeat.stop(settings)
+    while not stop.is_set():
+        pause = every
+        try:
+            done = run(settings, select=select, while_loading=while_loading)
+            rows = 0 if done.failed else _rows(settings)
+        except CivicwireError as error:  # the warehouse may come back
+            heartbeat.stop(settings)
+            log.warning("build failed", kind=type(error).__name__, error=str(error))
+            stop.wait(min(every, EMPTY_SECONDS))
+            continue
+        failed = {node.name: node.message for node in done.failed}
+        say = log.error if failed else log.info
+        say("built", nodes=len(done.nodes), seconds=round(done.seconds, 1), rows=rows, failed=failed or None)
+        if failed or not rows:
+            heartbeat.stop(settings)
+            pause = min(every, EMPTY_SECONDS)
+        else:
+            heartbeat.beat(settings)
+        stop.wait(pause)
+
+
+def _rows(settings: Settings) -> int:
+    """Return how many incidents the trend counts: with none, a dashboard shows nothing."""
+    from stream_jobs.warehouse.connection import connect, explained
+
+    warehouse = connect(settings)
+    try:
+        with explained():
+            marts = f"`{settings.project}.{settings.dataset}_marts`"
+            found = warehouse.query(f"select coalesce(sum(incidents), 0) from {marts}.city_month_trend")  # noqa: S608
+            return int(next(iter(found))[0])
+    finally:
+        warehouse.close()
 
 
 def _summary(console: Any, done: Build) -> None:

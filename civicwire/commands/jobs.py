@@ -11,8 +11,10 @@ import typer
 
 if TYPE_CHECKING:
     from civicwire.settings import Settings
-    from stream_jobs.session import Running, Session, Started
+    from stream_jobs.session import Launcher, Running, Session, Started
 
+FOLLOW_SECONDS = 5
+"""Between two looks at the jobs; Flink itself restarts a job whose task manager died."""
 JSON = typer.Option(False, "--json", help="Print JSON instead of a table.")
 
 
@@ -42,18 +44,22 @@ def start(
     job: Chosen = JOB,
     fresh: bool = typer.Option(False, help="Ignore checkpoints; the window counts are rebuilt from the start."),
     exactly_once: bool = typer.Option(False, help="Write in transactions that end with each checkpoint."),
+    follow: bool = typer.Option(False, "--follow", "-f", help="Go on: start again what stops, until SIGTERM."),
     as_json: bool = JSON,
 ) -> None:
     """Start what does not run, each job from its last checkpoint; what runs is left alone.
 
     Normalise reads the feeds that have been polled. When it runs and others have been polled since, it is stopped and
     started anew with them; it goes on where it was. Before the first poll it reads every feed there is, which takes
-    longer to start.
+    longer to start; with --follow the first poll is waited for.
 
     Needs the broker, the registry and Flink (`civicwire up`).
     """
     from civicwire.settings import Settings
 
+    if follow:
+        _follow(Settings(), _names(job), exactly_once=exactly_once)
+        return
     started = start_jobs(Settings(), _names(job), fresh=fresh, exactly_once=exactly_once)
     _print(
         [{"job": one.name, "action": one.action, "id": one.id, "checkpoint": one.checkpoint} for one in started],
@@ -73,23 +79,73 @@ def start_jobs(
         FatalError: Flink refused a job.
         RetriableError: the broker or the job manager does not answer.
     """
-    from civicwire.stack import flink
-    from civicwire.stack.installed import Installed
     from stream_jobs.jobs import JOBS, normalize
-    from stream_jobs.session import Launcher
     from stream_jobs.tables import Cluster
 
     endpoints = settings.require("kafka", "registry", "flink")
-    client = flink.client(settings.home, Installed(settings.parts))
-    logs = settings.home / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
     cluster = Cluster(str(endpoints.kafka), str(endpoints.registry), exactly_once=exactly_once)
-    launcher = Launcher(client.python, client.environment, logs / "jobs.log")
     jobs = [
         normalize(cluster, _polled(cluster.kafka)) if name == Chosen.normalize else JOBS[name](cluster)
         for name in names or JOBS
     ]
-    return _session(settings).start(jobs, cluster, launcher, fresh=fresh)
+    return _session(settings).start(jobs, cluster, _launcher(settings), fresh=fresh)
+
+
+def _launcher(settings: Settings) -> Launcher:
+    """Return how jobs are submitted: to the embedded cluster, or with the distribution that the settings name."""
+    from civicwire.stack import flink
+    from civicwire.stack.installed import Installed
+    from stream_jobs.session import Launcher
+
+    installed = Installed(settings.parts)
+    logs = settings.home / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    if settings.flink_home is None:
+        client = flink.client(settings.home, installed)
+        return Launcher(client.python, client.environment, logs / "jobs.log")
+    environment = {
+        "FLINK_HOME": str(settings.flink_home),
+        "FLINK_CONF_DIR": str(settings.flink_home / "conf"),
+        "FLINK_LIB_DIR": str(settings.flink_home / "lib"),
+        "FLINK_LOG_DIR": str(logs),
+        **flink.CLIENT,
+    }
+    return Launcher(installed.flink_python, environment, logs / "jobs.log")
+
+
+def _follow(settings: Settings, names: list[str], *, exactly_once: bool) -> None:
+    """Look every few seconds and start what does not run or reads too few feeds, until a signal comes."""
+    import signal
+    import threading
+
+    import structlog
+
+    from civicwire import heartbeat, logs
+    from schemas.errors import CivicwireError
+
+    logs.configure(settings.log_format)
+    log = structlog.get_logger("civicwire.jobs")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    heartbeat.stop(settings)
+    while not stop.is_set():
+        try:
+            if _polled(str(settings.require("kafka").kafka)) is None:
+                log.info("no feed has been polled yet")
+            else:
+                for one in start_jobs(settings, names, exactly_once=exactly_once):
+                    if one.action != "already running":
+                        log.info(one.action, job=one.name, id=one.id, checkpoint=one.checkpoint)
+                running = _session(settings).running()
+                if len(running) == len(names) and all(job.tasks_running == job.tasks for job in running):
+                    heartbeat.beat(settings)
+                else:
+                    heartbeat.stop(settings)
+        except CivicwireError as error:  # the cluster may come back
+            heartbeat.stop(settings)
+            log.warning("jobs could not be looked after", kind=type(error).__name__, error=str(error))
+        stop.wait(FOLLOW_SECONDS)
 
 
 def _polled(kafka: str) -> list[str] | None:

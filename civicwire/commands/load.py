@@ -43,19 +43,21 @@ def load(  # noqa: PLR0917 (typer makes options of them)
     from civicwire.settings import Settings
     from stream_jobs.warehouse.writer import Limits, Writer
 
+    settings = Settings()
     limits = Limits(rows=rows, flush_seconds=every, load_from_rows=load_from)
     skipped = [_message(text) for text in skip or []]
-    with Writer.of(Settings(), limits=limits, skip=skipped) as writer:
+    with Writer.of(settings, limits=limits, skip=skipped) as writer:
         if follow:
             from threading import Event
 
-            from civicwire import logs
+            from civicwire import heartbeat, logs
 
-            logs.configure(Settings().log_format)
+            logs.configure(settings.log_format)
+            heartbeat.stop(settings)
             stop = Event()
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: stop.set())
-            report = writer.run(stop)
+            report = writer.run(stop, lambda: heartbeat.beat(settings))
         else:
             report = writer.catch_up()
     _print(report, as_json=as_json)

@@ -37,23 +37,19 @@ def query(
 
     Exit code 2 for SQL that the warehouse refuses, 3 when it is not running.
     """
-    from google.api_core.exceptions import BadRequest, NotFound
     from google.cloud import bigquery
     from rich.table import Table
 
     from civicwire.commands import console
     from civicwire.settings import Settings
-    from schemas.errors import ConfigError
-    from stream_jobs.warehouse.connection import connect
+    from stream_jobs.warehouse.connection import connect, explained
 
     settings = Settings()
-    settings.require("warehouse")
     warehouse = connect(settings)
     config = bigquery.QueryJobConfig(default_dataset=f"{settings.project}.{settings.dataset}")
     try:
-        rows = list(warehouse.client.query(sql, job_config=config).result())
-    except (BadRequest, NotFound) as error:
-        raise ConfigError(f"The warehouse refuses this: {error.message}. Correct the SQL.") from error
+        with explained():
+            rows = list(warehouse.client.query(sql, job_config=config).result())
     finally:
         warehouse.close()
     if as_json:

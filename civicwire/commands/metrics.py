@@ -8,7 +8,8 @@ import typer
 
 
 def metrics(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback to serve; 0 takes a free one.")] = 9464,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to serve; 0 takes a free one.")] = 9464,
+    host: Annotated[str, typer.Option(help="Address to serve at.")] = "127.0.0.1",
     once: Annotated[bool, typer.Option("--once", help="Print them once in Prometheus' text format.")] = False,
 ) -> None:
     """Serve the state of feeds, jobs, lags and parts to Prometheus, until Ctrl-C or SIGTERM.
@@ -33,10 +34,10 @@ def metrics(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        server, thread = start_http_server(port, addr="127.0.0.1", registry=found)
+        server, thread = start_http_server(port, addr=host, registry=found)
     except OSError as error:
         raise FatalError(f"Port {port} cannot be served ({error}). Choose another one with --port.") from error
-    console().print(f"http://127.0.0.1:{server.server_port}/metrics", highlight=False)
+    console().print(f"http://{host}:{server.server_port}/metrics", highlight=False)
     stop.wait()
     server.shutdown()
     thread.join()

@@ -34,7 +34,10 @@ def poll(  # noqa: C901, PLR0917 - the options of one command
     every: Annotated[float, typer.Option(min=0, help="With --follow: seconds between polls; 0 is each cadence.")] = 0,
     since: Annotated[
         str | None,
-        typer.Option(help="First day of a feed that has never been polled (YYYY-MM-DD); see `civicwire backfill`."),
+        typer.Option(
+            envvar="CIVICWIRE_SINCE",
+            help="First day of a feed that has never been polled (YYYY-MM-DD); see `civicwire backfill`.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the receipts as JSON lines.")] = False,
 ) -> None:
@@ -111,20 +114,28 @@ def _follow(chosen: list[Source], reach: Connections, *, at_once: int, every: fl
 
     import structlog
 
-    from civicwire import logs
+    from civicwire import heartbeat, logs
     from civicwire.follow import Feed, Follower
     from civicwire.settings import Settings
     from schemas.errors import CivicwireError
 
-    logs.configure(Settings().log_format)
+    settings = Settings()
+    logs.configure(settings.log_format)
+    heartbeat.stop(settings)
+    polled: set[str] = set()
     log = structlog.get_logger("civicwire.poll")
     stop = threading.Event()
 
     def told(feed: Feed, receipt: dict[str, Any] | None, error: CivicwireError | None) -> None:
         about = {"source": feed.source.key, "phase": feed.phase, "next_in_seconds": round(feed.wait().total_seconds())}
         if receipt is None:
+            polled.discard(feed.source.key)
+            heartbeat.stop(settings)
             log.error("poll failed", **about, kind=type(error).__name__, error=str(error))
             return
+        polled.add(feed.source.key)
+        if len(polled) == len(chosen):
+            heartbeat.beat(settings)
         log.info("polled", **about, **{name: receipt[name] for name in COLUMNS if receipt[name]})
         if as_json:
             typer.echo(json.dumps({**receipt, "phase": feed.phase}, default=_iso))

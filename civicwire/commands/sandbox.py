@@ -45,12 +45,16 @@ def serve(
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one and prints it.")] = 0,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     state: Annotated[Path | None, typer.Option(help="Folder that keeps the rows; default: in the home folder.")] = None,
+    fill: Annotated[
+        list[str] | None, typer.Option(help="Feed that gets made-up rows first if it holds none; repeatable.")
+    ] = None,
+    rows: Annotated[int, typer.Option(min=1, help="With --fill: how many rows each.")] = 10_000,
 ) -> None:
     """Serve the portal until interrupted."""
     from civicwire.sandbox.server import run
     from civicwire.settings import Settings
 
-    run(host, port, state or Settings().home / "portal")
+    run(host, port, state or Settings().home / "portal", fill=fill or (), rows=rows)
 
 
 @sandbox.command()

@@ -41,7 +41,9 @@ def up(
     from civicwire.stack import PARTS, running
 
     settings = Settings()
-    chosen = [part.strip() for part in parts.split(",") if part.strip()] or list(PARTS)
+    chosen = [part.strip() for part in parts.split(",") if part.strip()]
+    if not chosen:  # BigQuery itself takes the emulator's place
+        chosen = [part for part in PARTS if part != "warehouse" or settings.target == "emulator"]
     tell = _console(stderr=as_json).print if as_json else _console().print
     if detach:
         endpoints = running.start_detached(settings, chosen, told=tell)
@@ -82,7 +84,10 @@ def status(as_json: bool = JSON) -> None:
     parts = running.parts_status(settings)
     feeds, trouble = _feeds(settings, parts)
     jobs = _jobs(settings)
-    healthy = bool(parts) and all(row["state"] == "healthy" for row in parts)
+    if parts or settings.endpoints().kafka is None:
+        healthy = bool(parts) and all(row["state"] == "healthy" for row in parts)
+    else:  # parts that somebody else started: they are well when they answer
+        healthy = trouble is None and all(job["state"] == "RUNNING" for job in jobs)
     if as_json:
         told = {"home": str(settings.home), "parts": parts, "jobs": jobs, "feeds": feeds, "feeds_error": trouble}
         typer.echo(json.dumps(told))
@@ -176,7 +181,7 @@ def _print_status(
     trouble: str | None,
 ) -> None:
     console = _console()
-    if not parts:
+    if not parts and not feeds and trouble is None:
         console.print(f"Nothing runs in {settings.home}. `civicwire up` starts it.")
     shown = ("process", "state", "address", "pid", "memory_mb", "uptime", "restarts")
     _print_table("parts", shown, parts)

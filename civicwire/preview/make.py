@@ -12,7 +12,7 @@ from civicwire.preview import document, page, results, units
 from civicwire.preview.period import Period
 from civicwire.preview.results import Result
 from civicwire.settings import ROOT, Settings
-from stream_jobs.warehouse.connection import Warehouse
+from stream_jobs.warehouse.connection import Warehouse, connect, explained
 
 GENERATED = ROOT / "dashboards" / "generated" / "public_safety.json"
 
@@ -84,14 +84,15 @@ def make(
     now = now or datetime.now(UTC)
     dashboard = document.read(source)
     period = Period.of(time_from or dashboard.time_from, time_to or dashboard.time_to, now)
-    rest = settings.require("warehouse").warehouse if settings.target == "emulator" else None
-    warehouse = Warehouse(settings.project, settings.dataset, settings.location, rest)
+    warehouse = connect(settings)
     try:
         variables = {**dashboard.variables, "dataset": (settings.dataset,)}
-        found = results.run(warehouse.client, dashboard.panels, period, variables)
+        with explained():  # the client itself needs credentials; what a panel's query meets is in its result
+            client = warehouse.client
+        found = results.run(client, dashboard.panels, period, variables)
         facts = page.Facts(
             made_at=now,
-            warehouse=f"{settings.project} ({'BigQuery' if rest is None else 'the local BigQuery emulator'})",
+            warehouse=f"{settings.project} ({'BigQuery' if warehouse.rest is None else 'the local BigQuery emulator'})",
             feeds=_feeds(warehouse, now),
             held=_held(warehouse),
         )

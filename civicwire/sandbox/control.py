@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -93,6 +93,19 @@ def seed_store(store: Store, maker: Maker, wanted: Seed) -> dict[str, Any]:
     first, last = wanted.first or first, wanted.until or last
     loaded = store.load(maker.generate(wanted.rows, wanted.seed, first, last))
     return {"rows": loaded, "from": first.isoformat(), "until": last.isoformat(), "version": store.state.version}
+
+
+def fill_empty(portal: Portal, names: Iterable[str], rows: int) -> None:
+    """Fill those of the named feeds that hold no row yet with ``rows`` each.
+
+    Raises:
+        ConfigError: there is no such feed.
+    """
+    for name in names:
+        if name not in portal.stores:
+            raise ConfigError(f"There is no feed {name}: use one of {', '.join(portal.stores)}.")
+        if portal.stores[name].count() == 0:
+            seed_store(portal.stores[name], portal.makers[name], Seed(rows=rows))
 
 
 def routes(portal: Portal) -> list[web.RouteDef]:  # noqa: C901, PLR0915 - one small function for each route

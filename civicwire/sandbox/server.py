@@ -6,12 +6,13 @@ import json
 import logging
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
 from aiohttp import web
 
-from civicwire.sandbox.control import errors, routes
+from civicwire.sandbox.control import errors, fill_empty, routes
 from civicwire.sandbox.portal import Portal
 from schemas.errors import EnvironmentMissingError
 
@@ -44,14 +45,21 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def run(host: str, port: int, state: Path, out: TextIO = sys.stdout) -> None:
+def run(
+    host: str, port: int, state: Path, out: TextIO = sys.stdout, *, fill: Sequence[str] = (), rows: int = 0
+) -> None:
     """Serve until SIGINT or SIGTERM; writes one line of JSON with the address once requests are answered.
+
+    Of the feeds in ``fill`` those that hold no row get ``rows`` before anything is served.
 
     Raises:
         EnvironmentMissingError: the port is taken.
+        ConfigError: a feed of ``fill`` is not published here.
     """
     listening = listen(host, port)
-    app = application(Portal(state))
+    portal = Portal(state)
+    fill_empty(portal, fill, rows)
+    app = application(portal)
     address = f"http://{host}:{listening.getsockname()[1]}"
 
     async def announce(_: web.Application) -> None:

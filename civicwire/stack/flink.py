@@ -25,6 +25,12 @@ PORTS = (
     "flink_metrics_jobmanager",
     "flink_metrics_taskmanager",
 )
+CLIENT = {
+    "JVM_ARGS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "_python_worker_execution_mode": "process",
+}
+"""Of the program that submits: a short one, for which Java's optimising compiler would never pay. No class archive: see
+``Installed.class_archive``. PyFlink would start a server for Python functions, of which our jobs have none."""
 JOB_MANAGER = "flink-jobmanager"
 TASK_MANAGER = "flink-taskmanager"
 _JOB_HEAP_MB = 448
@@ -89,9 +95,7 @@ def client(home: Path, installed: Installed) -> Client:
             "FLINK_CONF_DIR": str(flink / "conf"),
             "FLINK_LIB_DIR": str(flink / "lib"),
             "FLINK_LOG_DIR": str(home / "logs"),
-            # Submitting is a short program: the optimising compiler would never pay for itself.
-            # No class archive: see ``Installed.class_archive``.
-            "JVM_ARGS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+            **CLIENT,
             "PATH": f"{installed.flink_python.parent}{os.pathsep}{os.environ.get('PATH', '')}",
             "PYTHONPATH": str(installed.python_site),
         },

@@ -224,14 +224,15 @@ def _scratch() -> Iterator[Path]:
 
 
 def main() -> None:
-    """``python -m civicwire.stack.jars lock`` or ``install <parts folder>``."""
+    """``python -m civicwire.stack.jars lock`` or ``install <parts folder> [<part> ...]``."""
     match sys.argv[1:]:
         case ["lock"]:
             sys.stdout.write(f"{LOCK.name}: {lock()} archives\n")
-        case ["install", parts]:
-            install(Path(parts), locked(), progress=lambda line: print(line, flush=True))  # noqa: T201  it is the output
+        case ["install", parts, *chosen]:
+            archives = [archive for archive in locked() if not chosen or archive.part in chosen]
+            install(Path(parts), archives, progress=lambda line: print(line, flush=True))  # noqa: T201  it is the output
         case _:
-            sys.exit("usage: python -m civicwire.stack.jars lock | install <parts folder>")
+            sys.exit("usage: python -m civicwire.stack.jars lock | install <parts folder> [<part> ...]")
 
 
 if __name__ == "__main__":

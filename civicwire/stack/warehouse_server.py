@@ -62,8 +62,9 @@ def health() -> dict[str, str]:
 
 
 def main() -> None:
-    """Serve REST and gRPC on the loopback interface until told to stop."""
+    """Serve REST and gRPC until told to stop."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--grpc-port", type=int, required=True)
     parser.add_argument("--project", required=True)
@@ -71,7 +72,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     arguments = parser.parse_args()
     settings.bigquery_host, settings.bigquery_port, settings.grpc_port = (
-        "127.0.0.1",
+        arguments.host,
         arguments.port,
         arguments.grpc_port,
     )

@@ -15,10 +15,12 @@ from google.cloud import bigquery
 
 from schemas import loader, topics
 from schemas.errors import ConfigError
+from stream_jobs.warehouse.connection import LABELS, Warehouse
 
-LABELS = {"application": "civicwire", "written_by": "stream_jobs_warehouse"}
+WRITER_LABELS = {**LABELS, "written_by": "stream_jobs_warehouse"}
 STAGE_EXPIRES_HOURS = 24
 """A batch lives in the stage for seconds; a day leaves time to look at what a crash left behind."""
+DAY_MILLISECONDS = 86_400_000
 STAGED_AT = "staged_at"
 BATCH_ID = "batch_id"
 
@@ -118,7 +120,7 @@ class Table:
         table.time_partitioning = bigquery.TimePartitioning(type_="MONTH", field=self.partition)
         table.clustering_fields = list(self.cluster) or None
         table.description = self.description
-        table.labels = dict(LABELS)
+        table.labels = dict(WRITER_LABELS)
         return table
 
 
@@ -308,7 +310,7 @@ class Stage:
         )
         table.clustering_fields = [BATCH_ID]
         table.description = f"Rows of topic {self.topic.name} that wait for their merge, for seconds."
-        table.labels = dict(LABELS)
+        table.labels = dict(WRITER_LABELS)
         return table
 
 
@@ -333,38 +335,56 @@ STAGES = {
 """The stage of each topic that the writer reads."""
 
 
-def ensure_tables(client: bigquery.Client, dataset: str) -> None:
-    """Create what is not there: ``dataset``, ``<dataset>_stage`` and their tables; add columns that schemas gained.
+def ensure_tables(warehouse: Warehouse) -> None:
+    """Create what is not there: the datasets of tables and stage, and their tables; add columns that schemas gained.
 
     Existing columns, partitions and clusters are left as they are. Running it twice, or in two processes, is fine.
     """
-    definitions = {dataset: [table.definition(client.project, dataset) for table in TABLES]}
-    stage = f"{dataset}_stage"
-    definitions[stage] = [waiting.definition(client.project, stage) for waiting in STAGES.values()]
+    client, project = warehouse.client, warehouse.project
+    definitions = {
+        warehouse.dataset: [table.definition(project, warehouse.dataset) for table in TABLES],
+        warehouse.stage: [waiting.definition(project, warehouse.stage) for waiting in STAGES.values()],
+    }
     for name, wanted in definitions.items():
-        present = _columns_present(client, name)
+        present = _columns_present(warehouse, name)
         for table in wanted:
             if table.table_id not in present:
+                table.labels = {**table.labels, **warehouse.labels}
                 client.create_table(table, exists_ok=True)
             elif {field.name for field in table.schema} - present[table.table_id]:
                 _add_columns(client, table)
 
 
-def _columns_present(client: bigquery.Client, dataset: str) -> dict[str, set[str]]:
+def ensure_dataset(warehouse: Warehouse, name: str, labels: dict[str, str] = LABELS) -> None:
+    """Create the dataset ``name`` in the warehouse's location, with its labels and expiry; leave one that exists.
+
+    It is looked for first: who may write into a dataset need not have the right to make one.
+    """
+    try:
+        warehouse.client.get_dataset(f"{warehouse.project}.{name}")
+    except NotFound:
+        pass
+    else:
+        return
+    wanted = bigquery.Dataset(f"{warehouse.project}.{name}")
+    wanted.labels = {**labels, **warehouse.labels}
+    wanted.location = warehouse.location
+    if warehouse.table_expiry_days is not None:
+        wanted.default_table_expiration_ms = round(warehouse.table_expiry_days * DAY_MILLISECONDS)
+    warehouse.client.create_dataset(wanted, exists_ok=True)
+
+
+def _columns_present(warehouse: Warehouse, dataset: str) -> dict[str, set[str]]:
     """Return the columns of each table of the dataset, in one request; create the dataset if it is not there."""
     found: dict[str, set[str]] = {}
-    sql = f"select table_name, column_name from `{client.project}.{dataset}`.INFORMATION_SCHEMA.COLUMNS"  # noqa: S608
+    sql = f"select table_name, column_name from `{warehouse.project}.{dataset}`.INFORMATION_SCHEMA.COLUMNS"  # noqa: S608
     try:
-        for row in client.query_and_wait(sql):
+        for row in warehouse.client.query_and_wait(sql):
             found.setdefault(row["table_name"], set()).add(row["column_name"])
     except NotFound:
         found = {}
     if not found:
-        wanted = bigquery.Dataset(f"{client.project}.{dataset}")
-        wanted.labels = dict(LABELS)
-        if client.location:
-            wanted.location = client.location
-        client.create_dataset(wanted, exists_ok=True)
+        ensure_dataset(warehouse, dataset, WRITER_LABELS)
     return found
 
 

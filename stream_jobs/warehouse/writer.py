@@ -26,14 +26,11 @@ import pyarrow as pa
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.schema_registry.error import SchemaRegistryError
-from google.api_core.exceptions import ClientError, GoogleAPIError, RetryError, TooManyRequests
-from google.auth.exceptions import GoogleAuthError
-from requests.exceptions import RequestException
 
 from schemas import kafka_topics, registry
-from schemas.errors import ConfigError, FatalError, RecordError, RetriableError
+from schemas.errors import FatalError, RecordError, RetriableError
 from stream_jobs.warehouse import decode, merge, progress, stage
-from stream_jobs.warehouse.connection import Place, Warehouse, connect
+from stream_jobs.warehouse.connection import Place, Warehouse, connect, explained
 from stream_jobs.warehouse.progress import GROUP, Partition
 from stream_jobs.warehouse.tables import STAGES, ensure_tables
 
@@ -49,6 +46,7 @@ CONSUME_SECONDS = 0.05
 SILENCE_SECONDS = 60
 """A broker that has messages delivers some of them, or an assignment, within this time."""
 NOT_FOUND = 404
+AGAIN = "No offset was committed: run `civicwire load` again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +184,8 @@ class Writer:
         return cls(str(addresses.kafka), str(addresses.registry), connect(place), **options)
 
     def __enter__(self) -> Self:
-        with _explained():
-            ensure_tables(self.warehouse.client, self.warehouse.dataset)
+        with explained(AGAIN):
+            ensure_tables(self.warehouse)
         kafka_topics.ensure(self._bootstrap_servers, [waiting.topic for waiting in STAGES.values()])
         self._consumer.subscribe(list(STAGES), on_assign=self._on_assign, on_revoke=self._on_revoke)
         return self
@@ -226,9 +224,10 @@ class Writer:
         self.report.seconds += time.monotonic() - start
         return self.report
 
-    def run(self, stop: Event) -> Report:
+    def run(self, stop: Event, alive: Callable[[], None] = lambda: None) -> Report:
         """Write what the topics hold and what arrives until ``stop`` is set; then finish the batch in hand and return.
 
+        ``alive`` is called again and again while that goes well: after each batch, and while there is nothing to write.
         The warehouse may go away and come back: the batch in hand is tried until it is written.
 
         Raises:
@@ -242,6 +241,7 @@ class Writer:
                 active = now
             if self._is_full() or not self._batch.rows or now - self._batch.since >= self.limits.flush_seconds:
                 self._flush(stop)
+                alive()
             if now - active > TIDY_SECONDS or max(map(len, self._merged.values()), default=0) >= TIDY_BATCHES:
                 self._tidy()
         self._flush()
@@ -342,7 +342,7 @@ class Writer:
         if not self._batch.rows:
             return
         batch_id = uuid.uuid4().hex
-        with _explained():
+        with explained(AGAIN):
             for topic in list(self._batch.messages):
                 rows = self._decode(topic)
                 if rows is not None:
@@ -395,7 +395,7 @@ class Writer:
     def _tidy(self) -> None:
         """Remove what has been merged from the stage: for many batches at once, because each removal is a query."""
         try:
-            with self.report.timed("remove"), _explained():
+            with self.report.timed("remove"), explained(AGAIN):
                 for topic in list(self._merged):
                     stage.remove(self.warehouse, STAGES[topic], self._merged[topic])
                     del self._merged[topic]
@@ -421,42 +421,12 @@ class Writer:
             log.warning("offsets not committed", error=error.args[0].str())
 
 
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Turn failures of the warehouse into errors that say what to do.
-
-    Raises:
-        ConfigError: the request itself is refused: rights, names, quota of the project.
-        RetriableError: the other side may recover.
-    """
-    try:
-        yield
-    except GoogleAuthError as error:
-        raise ConfigError(
-            f"No credentials for the warehouse: {error} Run `gcloud auth application-default login`."
-        ) from error
-    except (RetryError, TooManyRequests, RequestException) as error:
-        raise _passing(error) from error
-    except ClientError as error:
-        if "concurrent update" in str(error):
-            raise _passing(error) from error
-        raise FatalError(f"The warehouse refused a request: {error.message} No offset was committed.") from error
-    except GoogleAPIError as error:
-        raise _passing(error) from error
-
-
 def _unusable(topic: str, error: decode.UndecodableError) -> FatalError:
     place = f"{topic}:{error.partition}:{error.offset}"
     return FatalError(
         f"Message {place} cannot be decoded: {error.reason}. Everything before it in its partition is in the "
         "warehouse and nothing after it, so nothing is lost. Find out who wrote it; to go on without it (it stays in "
         f"the topic) run `civicwire load --skip {place}`."
-    )
-
-
-def _passing(error: Exception) -> RetriableError:
-    return RetriableError(
-        f"The warehouse does not answer: {error} No offset was committed: run `civicwire load` again."
     )
 
 

@@ -240,7 +240,7 @@ def _dead_letter(source: str, number: int, now: datetime) -> dict[str, Any]:
 
 def fill(warehouse: Warehouse, made: Made) -> None:
     """Create the writer's tables where they are missing and replace the rows of those that were made."""
-    ensure_tables(warehouse.client, warehouse.dataset)
+    ensure_tables(warehouse)
     for table in (INCIDENTS, INCIDENT_COUNTS, POLLS, DEAD_LETTERS):
         rows = getattr(made, table.name)
         columns = {column.name: [row.get(column.name) for row in rows] for column in table.columns}

@@ -630,9 +630,9 @@ def test_a_following_writer_writes_what_arrives_and_finishes_its_batch_when_it_i
 def test_a_column_that_a_schema_gained_is_added_to_a_table_that_has_rows(line: Line) -> None:
     line.send(topics.DRIFT, [("test", drift(1))])
     line.load()
-    client = line.warehouse().client
-    client.query_and_wait(f"alter table {line.name}.drift drop column detail")
-    ensure_tables(client, line.name)
+    warehouse = line.warehouse()
+    warehouse.client.query_and_wait(f"alter table {line.name}.drift drop column detail")
+    ensure_tables(warehouse)
     assert one(line, "drift")["detail"] is None
 
 

@@ -1,0 +1,25 @@
+"""The smoke test of a BigQuery project, run against the emulator."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from civicwire.settings import ROOT
+
+
+def test_the_smoke_test_passes_against_the_emulator_and_leaves_nothing_running(tmp_path):
+    there = {name: value for name, value in os.environ.items() if not name.startswith("CIVICWIRE_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "civicwire.smoke"],
+        cwd=ROOT,
+        env={**there, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("equal  ") == 6
+    assert "DIFFERS" not in done.stdout
+    assert list(tmp_path.glob("civicwire-smoke-*")) == []
