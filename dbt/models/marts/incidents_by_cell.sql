@@ -2,7 +2,6 @@
     config(
         partition_by={'field': 'month', 'data_type': 'date', 'granularity': 'month'},
         cluster_by=['source', 'area'],
-        require_partition_filter=true,
         post_hook="{{ delete_vanished() }}",
     )
 }}
