@@ -33,6 +33,7 @@ TABLES = {
 """Tables that stream jobs fill, and the schemas of their columns."""
 
 _REFERENCE = re.compile(r"\{\{\s*(?:ref|source)\(\s*(?:'\w+'\s*,\s*)?'(\w+)'\s*\)\s*\}\}")
+_CALL = re.compile(r"\{\{\s*(\w+)\(\s*(?:'(\w+)')?\s*\)\s*\}\}")
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _LITERAL = re.compile(r"'([^']*)'")
 _WORD = re.compile(r"[a-zA-Z_]\w*")
@@ -124,7 +125,9 @@ class Query:
         """Return whether the query may read rows of the feed: it names no feeds or kinds, or this one among them."""
         keys, kinds = _vocabulary()
         feeds, of_kind = self.literals & keys, self.literals & kinds
-        return (not feeds or source.key in feeds) and (not of_kind or source.kind in of_kind)
+        # Persons have the kind of the incident that they took part in.
+        any_kind = not of_kind or source.kind == "person"
+        return (not feeds or source.key in feeds) and (any_kind or source.kind in of_kind)
 
 
 @cache
@@ -140,7 +143,8 @@ def models(folder: Path = MODELS) -> tuple[Query, ...]:
     for path in sorted(folder.rglob("*.sql")):
         text = path.read_text(encoding="utf-8")
         reads = frozenset(_REFERENCE.findall(text))
-        sql = _JINJA.sub(" ", _REFERENCE.sub(r"\1", text))
+        # A macro of one column reads like a function of it; what else jinja says (settings, which months) names none.
+        sql = _JINJA.sub(" ", _CALL.sub(r"\1(\2)", _REFERENCE.sub(r"\1", text)))
         found.append(Query(path.stem, reads, sql, frozenset(_LITERAL.findall(sql))))
     return tuple(found)
 
@@ -216,13 +220,13 @@ def affected(source: catalog.Source, column: str) -> Affected:
         if panel.concerns(source) and any(panel.reads & touched[table] for table in panel.reads & touched.keys())
     ]
     columns = sorted({name for names in tables.values() for name in names})
-    staging = {model.name for model in models() if model.name.startswith("stg_")}
+    staging = {model.name for model in models() if model.name.startswith(("stg_", "int_"))}
     return Affected(tuple(columns), tuple(sorted(marts - staging)), tuple(dict.fromkeys(shown)))
 
 
 def _reached(model: Query, names: set[str]) -> set[str]:
     try:
         return uses(model.sql, "bigquery").changed(names)
-    except sqlglot.errors.ParseError:
+    except (sqlglot.errors.ParseError, sqlglot.errors.TokenError):
         # A model with a macro that does not read as SQL: whatever it says depends on what it reads.
         return set(_WORD.findall(model.sql)) if names & set(_WORD.findall(model.sql)) else set()

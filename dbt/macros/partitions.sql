@@ -101,3 +101,8 @@
         select 1 as nothing_to_delete
     {%- endif -%}
 {% endmacro %}
+
+{# The hook of an incremental mart over incidents or persons, to be rendered when it runs. #}
+{% macro after_rebuilding() %}
+    {{ return('{{ delete_vanished() }}') }}
+{% endmacro %}
