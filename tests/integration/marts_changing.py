@@ -1,4 +1,4 @@
-"""Rows of every kind of feed that change: late, revised, moved to another month, deleted and back, as the writer keeps them."""
+"""Rows of every kind of feed that are revised, moved to another month, deleted and brought back, as the writer has them."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ MARTS = sorted(
 
 @dataclass(frozen=True)
 class Built:
-    """Rows of each mart without ``changed_at``: after changes, and made anew; and what changed_at said before and after."""
+    """Rows of each mart without ``changed_at``, after changes and made anew, and what changed_at said."""
 
     after_changes: dict[str, list[str]]
     anew: dict[str, list[str]]
@@ -71,7 +71,7 @@ def built() -> Iterator[Built]:
 
 def _build(settings: Settings, warehouse: Warehouse, feeds: Feeds, verb: str, *options: str) -> None:
     marts_data.fill(warehouse, feeds.made())
-    results, _ = build._dbt(settings, [verb, "--select"], list(options), artifact="run_results.json", progress=str)
+    results, _ = build._dbt(settings, [verb], ["--select", *options], artifact="run_results.json", progress=str)
     failed = [one for one in results["results"] if one["status"] in {"error", "fail"}]
     assert not failed, failed[0]["message"]
 
