@@ -3,7 +3,7 @@
 
 with
 
-groups as (
+mart as (
 
     select
         source,
@@ -34,11 +34,11 @@ facts as (
 select
     source,
     month,
-    groups.persons as persons_in_groups,
+    mart.persons as persons_in_mart,
     facts.persons as persons_in_facts
 
-from groups
+from mart
 
 full outer join facts using (source, month)
 
-where coalesce(groups.persons, 0) != coalesce(facts.persons, 0)
+where coalesce(mart.persons, 0) != coalesce(facts.persons, 0)

@@ -1,9 +1,9 @@
 {{ config(severity=env_var('CIVICWIRE_EQUATIONS', 'error')) }}
--- Business equation: the victims of a month are the sum of those of each sex, and nobody is in two groups.
+-- Business equation: the victims of a month are the sum of those of each sex, and nobody is in two mart.
 
 with
 
-groups as (
+mart as (
 
     select
         source,
@@ -36,11 +36,11 @@ facts as (
 select
     source,
     month,
-    groups.victims as victims_in_groups,
+    mart.victims as victims_in_mart,
     facts.victims as victims_in_facts
 
-from groups
+from mart
 
 full outer join facts using (source, month)
 
-where coalesce(groups.victims, 0) != coalesce(facts.victims, 0)
+where coalesce(mart.victims, 0) != coalesce(facts.victims, 0)

@@ -1,9 +1,9 @@
 """How many bytes BigQuery would bill for a query, estimated: the emulator says 0 for every job, dry run or not.
 
-BigQuery bills the columns that a query reads, whole, of the partitions that it cannot leave out. Views are opened, unused columns and
-conditions are pushed down to the tables (sqlglot), and the size of what is left is asked of the tables themselves: 8 bytes a
-number, date or time, 1 a bool, 2 and its bytes a string. Only conditions that compare the partition column with constants
-prune. Clustering is left out, so that the true figure is never above this by more than BigQuery's minimum of 10 MB a table.
+BigQuery bills the columns that a query reads, whole, of the partitions that it cannot leave out. Views are opened, unused
+columns and conditions are pushed down to the tables (sqlglot), and the size of what is left is asked of the tables
+themselves: 8 bytes a number, date or time, 1 a bool, 2 and its bytes a string. Only conditions that compare the partition
+column with constants prune. Clustering is left out: the true figure is above this only by BigQuery's minimum of 10 MB a table.
 """
 
 from __future__ import annotations
@@ -62,24 +62,20 @@ class Scanner:
 
     def _reads(self, scope: Scope) -> Iterator[tuple[str, tuple[str, ...], str]]:
         """Yield table, columns and pruning condition of each table that the scope itself reads."""
+        where = scope.expression.args.get("where")
+        conjuncts = [] if where is None else _conjuncts(where.this)
         for alias, source in scope.sources.items():
             if not isinstance(source, exp.Table) or not (table := self._find(source)):
                 continue
             columns = {column.name for column in scope.columns if column.table == alias}
             field = table.time_partitioning.field if table.time_partitioning else None
-            where = scope.expression.args.get("where")
-            conditions = [
+            pruning = [
                 _unqualified(condition).sql(dialect="bigquery")
-                for condition in (
-                    where.this.flatten() if where and isinstance(where.this, exp.And) else [where and where.this]
-                )
-                if condition is not None and field and _prunes(condition, alias, field)
+                for condition in conjuncts
+                if field and _prunes(condition, alias, field)
             ]
-            yield (
-                f"{table.project}.{table.dataset_id}.{table.table_id}",
-                tuple(sorted(columns)),
-                " and ".join(conditions),
-            )
+            name = f"{table.project}.{table.dataset_id}.{table.table_id}"
+            yield name, tuple(sorted(columns)), " and ".join(f"({one})" for one in pruning)
 
     def _measure(self, name: str, columns: tuple[str, ...], condition: str) -> int:
         types = {field.name: field.field_type for field in self._table(name).schema}
@@ -94,6 +90,10 @@ class Scanner:
             return 0
         sql = f"select {' + '.join(sizes)} from `{name}`" + (f" where {condition}" if condition else "")
         return int(next(iter(self._client.query(sql).result()))[0])
+
+
+def _conjuncts(condition: exp.Expression) -> list[exp.Expression]:
+    return list(condition.flatten()) if isinstance(condition, exp.And) else [condition]
 
 
 def _prunes(condition: exp.Expression, alias: str, field: str) -> bool:
