@@ -1,33 +1,74 @@
-"""``python -m dashboards``: write dashboards/generated/*.json; ``--check`` only says whether they are up to date."""
+"""``python -m dashboards``: write dashboards/generated/; ``--check`` only says whether it is up to date."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from dashboards import public_safety
+from dashboards import austin, cities, denver, hate_crimes, is_it_true, los_angeles, pipeline
 
 GENERATED = Path(__file__).parent / "generated"
-DASHBOARDS = {"public_safety": public_safety.build}
-"""File name without its ending, and the function that builds the dashboard."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder of dashboards.
+
+    Attributes:
+        name: of the folder under ``generated/``.
+        uid: in Grafana; never changes.
+        title: for people.
+        dashboards: file name without its ending, and the function that builds the dashboard, in reading order.
+    """
+
+    name: str
+    uid: str
+    title: str
+    dashboards: dict[str, Callable[[], Dashboard]]
+
+
+FOLDERS = (
+    Folder(
+        "cities",
+        "civicwire-folder-cities",
+        "Public safety by city",
+        {
+            "cities": cities.build,
+            "austin": austin.build,
+            "los_angeles": los_angeles.build,
+            "denver": denver.build,
+            "hate_crimes": hate_crimes.build,
+        },
+    ),
+    Folder(
+        "feeds",
+        "civicwire-folder-feeds",
+        "Feeds and pipeline",
+        {"is_it_true": is_it_true.build, "pipeline": pipeline.build},
+    ),
+)
 
 
 def documents() -> dict[str, str]:
-    """Return the JSON text of every dashboard by its file name."""
+    """Return the JSON text of every dashboard by its path under ``generated/``, in reading order."""
     return {
-        f"{name}.json": json.dumps(build(), cls=JSONEncoder, indent=2, sort_keys=True) + "\n"
-        for name, build in DASHBOARDS.items()
+        f"{folder.name}/{name}.json": json.dumps(build(), cls=JSONEncoder, indent=2, sort_keys=True) + "\n"
+        for folder in FOLDERS
+        for name, build in folder.dashboards.items()
     }
 
 
 def stale(folder: Path = GENERATED) -> list[str]:
     """Return the files of ``folder`` that are missing, differ from the code or belong to no dashboard."""
     wanted = documents()
-    present = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
+    present = {path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8") for path in folder.rglob("*.json")}
     return sorted(name for name in wanted.keys() | present.keys() if wanted.get(name) != present.get(name))
 
 
@@ -35,12 +76,13 @@ def write(folder: Path = GENERATED) -> list[str]:
     """Make ``folder`` agree with the code and return the files that were changed or removed."""
     changed = stale(folder)
     wanted = documents()
-    folder.mkdir(exist_ok=True)
     for name in changed:
+        file = folder / name
         if name in wanted:
-            (folder / name).write_text(wanted[name], encoding="utf-8")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(wanted[name], encoding="utf-8")
         else:
-            (folder / name).unlink()
+            file.unlink()
     return changed
 
 
