@@ -277,11 +277,11 @@ class Demo:
                     f"dbt failed at {len(built.failed)} nodes:\n{failed}\nRun `civicwire build` to see all."
                 )
             self._told(f"  {len(built.nodes)} seeds, models and tests passed")
-        with self._timed("preview", "Rendering the dashboard"):
-            made = make(self._settings, self._settings.home / "preview.html")
-            if made.failed:
-                raise FatalError(f"{len(made.failed)} panels failed: run `civicwire preview` to see them.")
-            self.outcome.preview = str(made.file)
+        with self._timed("preview", "Rendering the dashboards"):
+            made = make(self._settings, self._settings.home / "preview")
+            if wrong := [*(result.error for result in made.failed), *made.errors]:
+                raise FatalError(f"{len(wrong)} queries of the dashboards failed: run `civicwire preview` to see them.")
+            self.outcome.preview = str(made.index)
 
     def _compare(self, portal: SandboxClient) -> None:
         """Compare what the portal publishes now with the warehouse, the windows and the marts."""

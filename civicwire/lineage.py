@@ -148,7 +148,7 @@ def models(folder: Path = MODELS) -> tuple[Query, ...]:
 def panels(folder: Path = DASHBOARDS) -> tuple[Query, ...]:
     """Return the panels of the generated dashboards, each by the titles of dashboard and panel."""
     found = []
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.rglob("*.json")):
         dashboard = json.loads(path.read_text(encoding="utf-8"))
         for panel in _panels(dashboard.get("panels") or []):
             for target in panel.get("targets") or []:

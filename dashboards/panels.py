@@ -8,7 +8,7 @@ column name. Where a panel stands is decided by the sheet.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from grafana_foundation_sdk.builders import (
@@ -62,7 +62,7 @@ class Column:
 
     Attributes:
         name: in the result.
-        heading: for people.
+        heading: for people; empty where the rows' own text names the values.
         unit: Grafana's unit; None for text.
         colour: of its series.
         width: of a table's column in pixels.
@@ -85,7 +85,7 @@ class Column:
     @property
     def properties(self) -> list[DynamicConfigValue]:
         """As an override of Grafana's."""
-        found = [DynamicConfigValue("displayName", self.heading)]
+        found = [DynamicConfigValue("displayName", self.heading)] if self.heading else []
         if self.unit is not None:
             found.append(DynamicConfigValue("unit", self.unit))
         if self.colour is not None:
@@ -150,7 +150,7 @@ def figures(
         .color_mode(shapes.BigValueColorMode.VALUE)
         .color_scheme(_fixed(INK))
     )
-    return _dressed(panel, number, title, description, query(sql), columns, no_value)
+    return _dressed(panel, number, title, description, query(sql), _named_by_row(columns), no_value)
 
 
 def bars_over_time(
@@ -284,7 +284,7 @@ def pie(
         .unit(NUMBER)
         .min(0)
     )
-    return _dressed(panel, number, title, description, query(sql), columns)
+    return _dressed(panel, number, title, description, query(sql), _named_by_row(columns))
 
 
 def rows(
@@ -405,6 +405,16 @@ class _Middle(Builder[geomap_models.MapViewConfig]):
         middle = geomap_models.MapViewConfig(id_val="coords", zoom=self._view.zoom, all_layers=True)
         middle.lat, middle.lon = self._view.latitude, self._view.longitude  # type: ignore[assignment]
         return middle
+
+
+def _named_by_row(columns: Sequence[Column]) -> Sequence[Column]:
+    """Return the columns without headings of numbers where a text stands beside them.
+
+    Grafana names a figure or a slice by the text of its row, unless its column has a name of its own.
+    """
+    if all(column.unit is not None for column in columns):
+        return columns
+    return [column if column.unit is None else replace(column, heading="") for column in columns]
 
 
 def _fixed(colour: str) -> board.FieldColor:

@@ -26,13 +26,13 @@ def figures(result: Result) -> str:
         looks = [result.panel.look(column) for column in result.columns]
         shown = [(look.heading, value, look) for look, value in zip(looks, result.rows[0], strict=True)]
     figure = '<div class="figure"><div class="value">{}</div><div class="name">{}</div></div>'
-    blocks = [figure.format(_value(value, look.unit), escape(name)) for name, value, look in shown]
+    blocks = [figure.format(_value(value, look), escape(name)) for name, value, look in shown]
     return f'<div class="figures">{"".join(blocks)}</div>'
 
 
-def _value(value: Any, unit: str | None) -> str:
+def _value(value: Any, look: Look) -> str:
     """Return a large figure; the words behind a number are smaller."""
-    number, _, words = units.text(value, unit).partition(" ")
+    number, _, words = units.text(value, look.unit, look.decimals).partition(" ")
     return escape(number) + (f" <small>{escape(words)}</small>" if words else "")
 
 
@@ -61,7 +61,7 @@ def _class(words: str, *, right: bool) -> str:
 
 
 def _cell(value: Any, look: Look, most: float, *, right: bool) -> str:
-    words = escape(units.text(value, look.unit))
+    words = escape(units.text(value, look.unit, look.decimals))
     if look.cell == "gauge" and most:
         bar = f'<i style="width:{100 * (value or 0) / most:.1f}%;background:{escape(look.colour or "#888")}"></i>'
         return f'<td class="gauge"><span class="bar">{bar}</span><span class="number">{words}</span></td>'

@@ -167,7 +167,8 @@ LA_BUSY = list(accumulate((13, 10, 11, 7, 7, 10, 9, 8, 8, 8, 8, 14, 10, 11, 10, 
 LA_WEAPONS = (
     ("", "", 62), ("400", "STRONG-ARM (HANDS, FIST, FEET OR BODILY FORCE)", 19), ("102", "HAND GUN", 4),
     ("500", "UNKNOWN WEAPON/OTHER WEAPON", 4), ("511", "VERBAL THREAT", 3),
-    ("200", "KNIFE WITH BLADE 6INCHES OR LESS", 3), ("307", "VEHICLE", 2), ("207", "OTHER KNIFE", 2), ("302", "BLUNT INSTRUMENT", 1),
+    ("200", "KNIFE WITH BLADE 6INCHES OR LESS", 3), ("307", "VEHICLE", 2),
+    ("207", "OTHER KNIFE", 2), ("302", "BLUNT INSTRUMENT", 1),
 )  # fmt: skip
 LA_WEAPON_SHARES = list(accumulate(share for *_, share in LA_WEAPONS))
 LA_CRIMES = (
