@@ -27,7 +27,8 @@ from stream_jobs import jobs
 MODELS = ROOT / "dbt" / "models"
 DASHBOARDS = ROOT / "dashboards" / "generated"
 TABLES = {
-    topic.name: topic.schema for topic in (topics.INCIDENTS, topics.PERSONS, topics.INDICATORS, topics.INCIDENT_COUNTS)
+    topic.name: topic.schema
+    for topic in (topics.INCIDENTS, topics.PERSONS, topics.INDICATORS, topics.INCIDENT_COUNTS, topics.ARRIVALS)
 }
 """Tables that stream jobs fill, and the schemas of their columns."""
 
@@ -185,7 +186,8 @@ def _results(statements: list[str], names: set[str]) -> dict[str, set[str]]:
 
 def _windows() -> list[str]:
     files = sorted(jobs.WINDOWS.glob("*.sql"))
-    return [text.replace("`", '"') for path in files for text in jobs.statements(path)]
+    texts = (text for path in files for text in jobs.statements(path))
+    return [text.replace(jobs.CHANGELOG, "current_incidents").replace("`", '"') for text in texts]
 
 
 def affected(source: catalog.Source, column: str) -> Affected:

@@ -41,9 +41,12 @@ INCIDENTS = Topic("incidents", "incident", 2)
 PERSONS = Topic("persons", "person", 2)
 INDICATORS = Topic("indicators", "indicator", 2)
 INCIDENT_COUNTS = Topic("incident_counts", "incident_count", 2, COMPACTED)
-"""Keys are JSON objects of the first six fields; a tombstone means that the window has become empty."""
+"""Keys are JSON objects of the first six fields. A tombstone means that the job was started anew and has not made the
+window again (yet)."""
+ARRIVALS = Topic("arrivals", "arrival", 2, COMPACTED)
+"""Keys are JSON objects of the first three fields; tombstones as above."""
 
-SHARED = (CURSORS, POLLS, DRIFT, DEAD_LETTERS, INCIDENTS, PERSONS, INDICATORS, INCIDENT_COUNTS)
+SHARED = (CURSORS, POLLS, DRIFT, DEAD_LETTERS, INCIDENTS, PERSONS, INDICATORS, INCIDENT_COUNTS, ARRIVALS)
 
 
 def raw(source: str) -> Topic:

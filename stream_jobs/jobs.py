@@ -32,6 +32,16 @@ NORMALIZE_SINKS = {
 }
 """Topics that normalise may write, each with the column whose text is the Kafka key; a feed fills some of them."""
 
+CHANGELOG = "to_changelog(input => table current_incidents)"
+"""The changes of the view as rows; filled in, because parsers of SQL do not know the function yet."""
+COUNTED_FIELDS = frozenset(
+    {
+        *("incident_id", "source", "revision", "op", "deleted", "late", "kind", "category", "area"),
+        *("occurred_local", "occurred_at", "observed_at"),
+    }
+)
+"""Fields of an incident that the windows are made of."""
+
 _STATEMENT_END = re.compile(r";\s*$", re.MULTILINE)
 _COMMENT_LINE = re.compile(r"^\s*--.*\n?", re.MULTILINE)
 
@@ -85,7 +95,7 @@ def script(path: Path) -> str:
     Raises:
         ConfigError: the file is no template, or asks for something that there is not.
     """
-    values = {"source": path.stem}
+    values = {"source": path.stem, "changelog_of_current_incidents": CHANGELOG}
     if path.parent == NORMALIZE:
         values |= {target: found.expression() for target, found in crosswalk.of_source(path.stem).items()}
         values["crime_against"] = taxonomy.crime_against()
@@ -152,11 +162,12 @@ def windows(cluster: Cluster) -> Job:
         name="windows",
         group=group,
         sources=(topics.INCIDENTS,),
-        sinks=(topics.INCIDENT_COUNTS,),
+        sinks=(topics.INCIDENT_COUNTS, topics.ARRIVALS),
         stateful=True,
         definitions=(
-            tables.source(cluster, topics.INCIDENTS, group=group, from_start=True),
+            tables.source(cluster, topics.INCIDENTS, group=group, from_start=True, fields=COUNTED_FIELDS),
             tables.upsert_sink(cluster, topics.INCIDENT_COUNTS, key=tables.COUNT_KEY),
+            tables.upsert_sink(cluster, topics.ARRIVALS, key=tables.ARRIVAL_KEY),
             *definitions,
         ),
         inserts=inserts,

@@ -7,7 +7,7 @@ format's ``schema`` option) and refuses a table that differs from it: what Flink
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ POSITION = {
 
 COUNT_KEY = ("source", "grain", "window_start", "area", "category", "kind")
 """Key of ``incident_counts``; the order is that of the JSON key and part of the contract."""
+ARRIVAL_KEY = ("source", "grain", "window_start")
+"""Key of ``arrivals``."""
 
 _PRIMITIVES = {
     "string": "string",
@@ -91,15 +93,19 @@ def create(name: str, columns: Mapping[str, str], options: Mapping[str, str], pr
     return f"create temporary table `{name}` (\n{body}\n) with (\n{settings}\n)"
 
 
-def source(cluster: Cluster, topic: Topic, *, group: str, from_start: bool) -> str:
+def source(
+    cluster: Cluster, topic: Topic, *, group: str, from_start: bool, fields: Collection[str] | None = None
+) -> str:
     """Return the table that reads ``topic``; Kafka's partition and offset stand beside the fields.
+
+    ``fields`` names those that the job needs, all by default: Avro skips the others without making values of them.
 
     A job that is restored goes on where its checkpoint says. Without one it reads from the start, which is what a job
     with state must do, or else (``from_start`` false) from the group's committed offsets where there are any.
     """
     return create(
         table_name(topic),
-        {**columns(topic.schema), **POSITION},
+        {**{name: kind for name, kind in columns(topic.schema).items() if _wanted(name, fields)}, **POSITION},
         {
             "connector": "kafka",
             "topic": topic.name,
@@ -111,7 +117,7 @@ def source(cluster: Cluster, topic: Topic, *, group: str, from_start: bool) -> s
                 if from_start
                 else {"scan.startup.mode": "group-offsets", "properties.auto.offset.reset": "earliest"}
             ),
-            **_avro(cluster, topic),
+            **_avro(cluster, topic, fields),
         },
     )
 
@@ -155,12 +161,18 @@ def table_name(topic: Topic) -> str:
     return topic.name.replace(".", "_")
 
 
-def _avro(cluster: Cluster, topic: Topic) -> dict[str, str]:
+def _wanted(name: str, fields: Collection[str] | None) -> bool:
+    return fields is None or name in fields
+
+
+def _avro(cluster: Cluster, topic: Topic, fields: Collection[str] | None = None) -> dict[str, str]:
+    document = loader.document(topic.schema)
+    document = {**document, "fields": [field for field in document["fields"] if _wanted(field["name"], fields)]}
     return {
         "value.format": "avro-confluent",
         "value.avro-confluent.url": cluster.registry,
         "value.avro-confluent.subject": topic.subject,
-        "value.avro-confluent.schema": json.dumps(loader.document(topic.schema)),
+        "value.avro-confluent.schema": json.dumps(document),
     }
 
 

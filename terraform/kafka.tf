@@ -15,6 +15,7 @@ locals {
     "topic/persons"                               = { flink = ["WRITE"], writer = ["READ"] }
     "topic/indicators"                            = { flink = ["WRITE"], writer = ["READ"] }
     "topic/incident_counts"                       = { flink = ["READ", "WRITE"], writer = ["READ"] }
+    "topic/arrivals"                              = { flink = ["READ", "WRITE"], writer = ["READ"] }
     "consumerGroupPrefixed/civicwire.tail."       = { producer = ["READ"] }
     "consumerGroup/civicwire-normalise"           = { flink = ["READ", "DELETE"] }
     "consumerGroup/civicwire-windows"             = { flink = ["READ", "DELETE"] }

@@ -159,7 +159,7 @@ def sql(name: str = typer.Argument(help="A file of stream_jobs, for example norm
 def _makes_what(definition: str, text: str) -> bool:
     """Whether ``definition`` makes a table or view that ``text`` uses and does not make itself."""
     name = definition.split()[3].strip("`")
-    return bool(re.search(rf"\b(?:from|into) {name}\b", text)) and f"view {name} " not in text
+    return bool(re.search(rf"\b(?:from|into|table) {name}\b", text)) and f"view {name} " not in text
 
 
 def _names(job: Chosen) -> list[str]:

@@ -14,13 +14,13 @@ import pyarrow.compute as pc
 from schemas import loader, wire
 from schemas.errors import RecordError
 from stream_jobs.warehouse import columns
-from stream_jobs.warehouse.tables import INCIDENT_COUNTS, TABLES, Column, Stage, Table
+from stream_jobs.warehouse.tables import ARRIVALS, INCIDENT_COUNTS, TABLES, Column, Stage, Table
 
 Values: TypeAlias = "pa.ChunkedArray[Any] | pa.Array[Any]"
 CHUNK_MESSAGES = 16_384
 """Measured best: the batch's bytes and the columns being built stay in the processor's cache."""
-COUNTS = ("incidents", "deleted", "revised", "late")
-"""The columns of a window that a tombstone sets to 0."""
+UPSERTED = (INCIDENT_COUNTS, ARRIVALS)
+"""Tables whose topics have tombstones: they set all counts of the key to 0."""
 AS_PUBLISHED = {"newest_event_local"}
 """Civil times that a portal worded itself: null where they are none, because they inform and decide nothing."""
 
@@ -163,23 +163,44 @@ def _tombstones(stage: Stage, group: Messages) -> dict[str, Values]:
         RecordError: the topic has no tombstones.
         MalformedError: a key is not one of this topic.
     """
-    if stage.topic is not INCIDENT_COUNTS.topic:
+    table = _table_of(stage)
+    if table not in UPSERTED:
         raise RecordError("no_value", "it has no value, and this topic has no tombstones")
     keys = []
     for index, key in enumerate(group.keys):
         try:
             parsed = json.loads(key or b"")
-            keys.append([str(parsed[name]) for name in INCIDENT_COUNTS.key])
+            keys.append([str(parsed[name]) for name in table.key])
         except (ValueError, KeyError, TypeError) as error:
             malformed = columns.MalformedError(index)
             raise malformed from RecordError("key_invalid", f"it is a tombstone with an unusable key ({error!r})")
     found: dict[str, Values] = {}
     by_name = {column.name: column for column in stage.columns}
-    for position, name in enumerate(INCIDENT_COUNTS.key):
+    for position, name in enumerate(table.key):
         texts = pa.chunked_array([pa.array([key[position] for key in keys], pa.string())])
-        found[name] = _typed(texts, by_name[name])
+        found[name] = _of_key(texts, by_name[name])
+    fields = [field["name"] for field in loader.document(stage.topic.schema)["fields"]]
     zero = pa.array(np.zeros(len(keys), dtype=np.int64))
-    return found | dict.fromkeys(COUNTS, zero)
+    for name in fields[len(table.key) :]:
+        kind = by_name[name].arrow.type
+        found[name] = zero if kind == pa.int64() else pa.nulls(len(keys), kind)
+    return found
+
+
+def _of_key(texts: pa.ChunkedArray[Any], column: Column) -> Values:
+    """Return a field of JSON keys in the column's type; an instant in a key is its UTC wall clock.
+
+    Raises:
+        MalformedError: a text is no time.
+    """
+    if column.type != "TIMESTAMP":
+        return _typed(texts, column)
+    times = [_civil(text) for text in texts]
+    if None in times:
+        malformed = columns.MalformedError(times.index(None))
+        raise malformed from RecordError("key_invalid", f"the {column.name} of its key is no time")
+    civil = pa.array([time.as_py() for time in times if time], pa.timestamp("us"))
+    return pc.assume_timezone(civil, "UTC")
 
 
 def _with_position(stage: Stage, found: dict[str, Values], group: Messages, *, tombstone: bool) -> pa.Table:

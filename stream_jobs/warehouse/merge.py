@@ -14,6 +14,7 @@ from google.cloud import bigquery
 
 from stream_jobs.warehouse.connection import Warehouse
 from stream_jobs.warehouse.tables import (
+    ARRIVALS,
     BATCH_ID,
     DEAD_LETTERS,
     DRIFT,
@@ -36,6 +37,7 @@ ORDER = {
     PERSONS.topic.name: (PERSON_REVISIONS, PERSONS),
     INDICATORS.topic.name: (INDICATOR_REVISIONS, INDICATORS),
     INCIDENT_COUNTS.topic.name: (INCIDENT_COUNTS,),
+    ARRIVALS.topic.name: (ARRIVALS,),
     POLLS.topic.name: (POLLS,),
     DEAD_LETTERS.topic.name: (DEAD_LETTERS,),
     DRIFT.topic.name: (DRIFT,),

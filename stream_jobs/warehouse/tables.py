@@ -212,7 +212,7 @@ INDICATOR_REVISIONS = Table(
 INCIDENT_COUNTS = Table(
     name="incident_counts",
     topic=topics.INCIDENT_COUNTS,
-    grain="One row per source, grain, window, area, category and kind: its current counts; all 0 when it became empty.",
+    grain="One row per source, grain, window, area, category and kind: its current counts, and how they came about.",
     key=("source", "grain", "window_start", "area", "category", "kind"),
     version="version",
     partition="window_date",
@@ -222,6 +222,18 @@ INCIDENT_COUNTS = Table(
         Column("version", "INT64", True, "Offset of the message that gave these counts; the higher one is the newer."),
     ),
     civil_date=("window_date", "window_start"),
+)
+ARRIVALS = Table(
+    name="arrivals",
+    topic=topics.ARRIVALS,
+    grain="One row per source, grain and stretch of observation: what arrived in it, and how long after the event.",
+    key=("source", "grain", "window_start"),
+    version="version",
+    partition="window_start",
+    cluster=("source", "grain"),
+    added=(
+        Column("version", "INT64", True, "Offset of the message that gave these counts; the higher one is the newer."),
+    ),
 )
 POLLS = Table(
     name="polls",
@@ -257,6 +269,7 @@ TABLES = (
     INDICATORS,
     INDICATOR_REVISIONS,
     INCIDENT_COUNTS,
+    ARRIVALS,
     POLLS,
     DEAD_LETTERS,
     DRIFT,
@@ -315,7 +328,7 @@ def _stage(table: Table) -> Stage:
 
 STAGES = {
     table.topic.name: _stage(table)
-    for table in (INCIDENTS, PERSONS, INDICATORS, INCIDENT_COUNTS, POLLS, DEAD_LETTERS, DRIFT)
+    for table in (INCIDENTS, PERSONS, INDICATORS, INCIDENT_COUNTS, ARRIVALS, POLLS, DEAD_LETTERS, DRIFT)
 }
 """The stage of each topic that the writer reads."""
 

@@ -14,7 +14,7 @@ import fastavro
 import psutil
 import pytest
 from confluent_kafka import Producer
-from stream_rows import AUSTIN, SAN_DIEGO, counts, raw
+from stream_rows import AUSTIN, OBSERVED, SAN_DIEGO, arrivals, counts, raw
 
 from civicwire import line
 from civicwire.commands.jobs import start_jobs
@@ -24,7 +24,7 @@ from producers import tail
 from schemas import kafka_topics, loader, registry, topics, wire
 from stream_jobs import crosswalk
 from stream_jobs.session import Running, Session
-from stream_jobs.tables import COUNT_KEY
+from stream_jobs.tables import ARRIVAL_KEY, COUNT_KEY
 
 pytestmark = pytest.mark.parts
 SECONDS = 240
@@ -79,19 +79,26 @@ class Line:
             found.setdefault(key, []).append(fastavro.schemaless_reader(body, schema, None))
         return found
 
-    def counts(self) -> dict[tuple[str, ...], tuple[int, ...]]:
-        """The live windows: the last value under each key, tombstones gone."""
-        last = dict(self.messages(topics.INCIDENT_COUNTS))
-        live: dict[tuple[str, ...], tuple[int, ...]] = {}
-        for key, value in last.items():
+    def counts(self) -> dict[tuple[str, ...], tuple[Any, ...]]:
+        """The windows: the last value under each key, tombstones gone."""
+        return self.last(topics.INCIDENT_COUNTS, COUNT_KEY)
+
+    def arrivals(self) -> dict[tuple[str, ...], tuple[Any, ...]]:
+        """What arrived: the last value under each key, tombstones gone."""
+        return self.last(topics.ARRIVALS, ARRIVAL_KEY)
+
+    def last(self, topic: topics.Topic, names: tuple[str, ...]) -> dict[tuple[str, ...], tuple[Any, ...]]:
+        live: dict[tuple[str, ...], tuple[Any, ...]] = {}
+        for key, value in dict(self.messages(topic)).items():
             if value is None:
                 continue
             schema = registry.schema_by_id(self.registry, wire.schema_id(value))
             record = fastavro.schemaless_reader(io.BytesIO(value[wire.HEADER.size :]), schema, None)
             named = json.loads(key)
-            assert list(named) == list(COUNT_KEY)
-            assert named == {name: record[name] for name in COUNT_KEY}
-            live[tuple(named.values())] = tuple(record[name] for name in ("incidents", "deleted", "revised", "late"))
+            assert list(named) == list(names)
+            own = tuple(_text(record.pop(name)) for name in names)
+            assert tuple(named.values()) == own
+            live[own] = tuple(record.values())
         return live
 
     def check(self) -> None:
@@ -112,6 +119,8 @@ class Line:
         }
         assert set(self.records(topics.DEAD_LETTERS)) == bad
         assert self.counts() == counts(expected)
+        texts = [one | {name: _iso(one[name]) for name in ("observed_at", "occurred_at")} for one in came_once(came)]
+        assert {(*key[:2], key[2].replace(" ", "T")): row for key, row in self.arrivals().items()} == arrivals(texts)
 
     def process(self, name: str) -> psutil.Process:
         return psutil.Process(state.read(self.stack.home)["processes"][name]["pid"])
@@ -122,6 +131,19 @@ class Line:
 
     def jobs(self) -> dict[str, Running]:
         return {job.name: job for job in self.session.running()}
+
+
+def came_once(came: dict[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    return [incident for incidents in came.values() for incident in incidents]
+
+
+def _text(value: Any) -> Any:
+    """A value as Flink writes it into a JSON key."""
+    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else value
+
+
+def _iso(value: datetime | None) -> str | None:
+    return None if value is None else f"{value:%Y-%m-%dT%H:%M:%S}"
 
 
 def moment(event: dict[str, Any]) -> str | None:
@@ -149,6 +171,7 @@ def normalised(event: dict[str, Any]) -> dict[str, Any] | None:
         "occurred_local": civil,
         "area": None if area == "-1" else area,
         "category": CATEGORIES[source][code],
+        "observed_at": event["observed_at"],
     }
 
 
@@ -185,7 +208,8 @@ def lives(prefix: str, number: int, seed: int) -> list[tuple[str, dict[str, Any]
                     "beat": chance.choice(("523", "-1")),
                 }
             late = revision == 1 and chance.random() < 0.2
-            events.append((source, raw(source, row, revision=revision, op=op, late=late)))
+            seen = OBSERVED + timedelta(minutes=7 * revision + chance.randrange(5))
+            events.append((source, raw(source, row, revision=revision, op=op, late=late, observed_at=seen)))
         queues.append(events)
     interleaved = []
     while queues:
@@ -230,15 +254,17 @@ def test_duplicates_and_replays_of_older_revisions_change_nothing(running):
     assert running.counts() == before
 
 
-def test_a_window_that_loses_its_last_incident_leaves_a_tombstone(running):
+def test_a_window_that_loses_its_last_incident_stays_and_says_what_it_was(running):
     row = {"incident_num": "lonely", "date_time": "2021-07-01 03:04:05", "call_type": "459R", "beat": "111"}
     running.publish([(SAN_DIEGO, raw(SAN_DIEGO, row))])
     running.settle()
-    assert any(key[2] == "2021-07-01T03:00:00" for key in running.counts())
-    moved = {**row, "date_time": "2021-08-01 03:04:05"}
-    running.publish([(SAN_DIEGO, raw(SAN_DIEGO, moved, revision=2, op="revise"))])
+    (was,) = [value for key, value in running.counts().items() if key[2] == "2021-07-01T03:00:00"]
+    assert was == (1, 0, 0, 0, 1, 0, OBSERVED, OBSERVED)
+    moved, later = {**row, "date_time": "2021-08-01 03:04:05"}, OBSERVED + timedelta(days=1)
+    running.publish([(SAN_DIEGO, raw(SAN_DIEGO, moved, revision=2, op="revise", observed_at=later))])
     running.settle()
-    assert not any(key[2].startswith("2021-07") for key in running.counts())
+    (now,) = [value for key, value in running.counts().items() if key[2] == "2021-07-01T03:00:00"]
+    assert now == (0, 0, 0, 0, 1, 1, OBSERVED, later)
     running.check()
 
 

@@ -24,11 +24,12 @@ NOWHERE = tables.Cluster("localhost:1", "http://localhost:2")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the SQL made of all rows: incidents by (incident_id, revision), dead letters by dead_id, window counts."""
+    """What the SQL made of all rows: incidents by (incident_id, revision), dead letters by dead_id, windows by key."""
 
     incidents: dict[tuple[str, int], dict[str, Any]]
     dead_letters: dict[str, dict[str, Any]]
-    counts: dict[tuple[str, ...], tuple[int, ...]]
+    counts: dict[tuple[str, ...], tuple[Any, ...]]
+    arrivals: dict[tuple[str, ...], tuple[Any, ...]]
 
 
 @pytest.fixture(scope="session")
@@ -57,17 +58,17 @@ def flink(tmp_path_factory: pytest.TempPathFactory, real_rows: dict[str, list[di
                 _table(folder / "windows", jobs.topics.INCIDENTS, rows=stream_cases.INCIDENTS),
                 *_views(windows),
             ],
-            "query": " union all ".join(
-                insert.removeprefix("insert into incident_counts\n") for insert in windows.inserts
-            ),
+            "queries": {table: _together(windows, table) for table in ("incident_counts", "arrivals")},
         },
     }
     _run(request, folder / "changelog")
     incidents = _read(folder / "incidents")
+    changes = [json.loads(line) for line in (folder / "changelog").read_text(encoding="utf-8").splitlines()]
     return Outcome(
         {(incident["incident_id"], incident["revision"]): incident for incident in incidents},
         {letter["dead_id"]: letter for letter in _read(folder / "dead_letters")},
-        _upserted((folder / "changelog").read_text(encoding="utf-8").splitlines()),
+        _upserted(changes, "incident_counts", len(tables.COUNT_KEY)),
+        _upserted(changes, "arrivals", len(tables.ARRIVAL_KEY)),
     )
 
 
@@ -128,11 +129,19 @@ def _read(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def _upserted(changelog: list[str]) -> dict[tuple[str, ...], tuple[int, ...]]:
-    """What an upsert table holds after the changelog."""
-    table: dict[tuple[str, ...], tuple[int, ...]] = {}
-    width = len(tables.COUNT_KEY)
-    for kind, values in map(json.loads, changelog):
+def _together(job: jobs.Job, table: str) -> str:
+    """The queries that fill the table, as one."""
+    head = f"insert into {table}\n"
+    return " union all ".join(text.removeprefix(head) for text in job.inserts if text.startswith(head))
+
+
+def _upserted(changes: list[Any], table_name: str, width: int) -> dict[tuple[str, ...], tuple[Any, ...]]:
+    """What an upsert table with a key of so many columns holds after its changelog."""
+    table: dict[tuple[str, ...], tuple[Any, ...]] = {}
+    for name, kind, texts in changes:
+        if name != table_name:
+            continue
+        values = [text.replace(" 12:", "T12:") if isinstance(text, str) else text for text in texts]
         key = tuple(values[:width])
         if kind in {"RowKind.INSERT", "RowKind.UPDATE_AFTER", "+I", "+U"}:
             table[key] = tuple(values[width:])

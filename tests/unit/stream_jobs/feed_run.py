@@ -88,7 +88,7 @@ def run(folder: Path, events: dict[str, list[dict[str, Any]]]) -> Made:
             ],
             "inserts": job.inserts,
         },
-        "streaming": {"settings": {}, "definitions": [], "query": "select 1"},
+        "streaming": {"settings": {}, "definitions": [], "queries": {}},
     }
     _run(request, folder / "changelog")
     return Made({topic.name: _read(folder / tables.table_name(topic)) for topic in job.sinks})

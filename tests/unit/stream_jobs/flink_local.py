@@ -1,8 +1,8 @@
 """Runs inside the Flink environment: one Java, a local cluster in it, bounded tables from files.
 
 Input (standard input): ``settings``, ``batch`` (``definitions`` and ``inserts``, run to their end) and ``streaming``
-(``definitions``, ``settings`` and ``query``, whose changelog is collected). Argument: the file that gets the changelog,
-one JSON line for each change: ``[row kind, [values]]``.
+(``definitions``, ``settings`` and ``queries`` by name, whose changelogs are collected). Argument: the file that gets
+the changelogs, one JSON line for each change: ``[query, row kind, [values]]``.
 """
 
 import json
@@ -34,9 +34,12 @@ def main():
     stream = environment({**request["settings"], **request["streaming"]["settings"]}, streaming=True)
     for definition in request["streaming"]["definitions"]:
         stream.execute_sql(definition)
-    changes = stream.execute_sql(request["streaming"]["query"]).collect()
     with Path(sys.argv[1]).open("w", encoding="utf-8") as lines:
-        lines.writelines(json.dumps([str(row.get_row_kind()), list(row)]) + "\n" for row in changes)
+        for name, query in request["streaming"]["queries"].items():
+            changes = stream.execute_sql(query).collect()
+            lines.writelines(
+                json.dumps([name, str(row.get_row_kind()), list(row)], default=str) + "\n" for row in changes
+            )
 
 
 main()

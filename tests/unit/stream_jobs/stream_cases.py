@@ -146,14 +146,19 @@ def san_diego_rows(folder: Path) -> list[dict[str, str]]:
 
 
 def _scenario(name: str, chance: random.Random) -> list[dict[str, Any]]:
-    """Some incidents of a made-up source through random lives, shuffled, with duplicates and a replayed end."""
-    incidents = []
+    """Some incidents of a made-up source through random lives, mingled, with repeated and replayed parts.
+
+    The revisions of an incident come in order, as Kafka keeps them; a part that is repeated begins with an older one.
+    """
+    lives: list[list[dict[str, Any]]] = []
     for number in range(chance.randint(1, 6)):
         late = chance.random() < 0.3
+        lives.append([])
         for revision in range(1, chance.randint(1, 6) + 1):
+            seen = f"2026-11-{revision + number:02d}T12:{number:02d}:30"
             op = "insert" if revision == 1 else chance.choice(("revise", "revise", "delete", "reappear", "withdraw"))
             moment = f"2024-0{chance.randint(1, 2)}-0{chance.randint(1, 2)}T0{chance.randint(0, 2)}:30:00"
-            incidents.append(
+            lives[-1].append(
                 {
                     "incident_id": f"{name}:{number}",
                     "source": name,
@@ -161,24 +166,34 @@ def _scenario(name: str, chance: random.Random) -> list[dict[str, Any]]:
                     "revision": revision,
                     "op": op,
                     "deleted": op in {"delete", "withdraw"},
-                    "late": late,
+                    "late": late and revision == 1,
                     "kind": "crime_report",
                     "occurred_local": None if op == "withdraw" else moment,
+                    "occurred_at": None if op == "withdraw" else chance.choice((seen, *OCCURRED)),
                     "time_zone": "America/Chicago",
                     "category": chance.choice(("theft", "robbery")),
                     "status": "open",
                     "area": chance.choice((None, "A")),
                     "quality_flags": "",
-                    "observed_at": "2026-11-20T12:00:00",
+                    "observed_at": seen,
                     "poll_id": "p",
                     "raw_partition": 0,
                     "raw_offset": 0,
                 }
             )
-    chance.shuffle(incidents)
-    return incidents + chance.choices(incidents, k=chance.randint(0, len(incidents)))
+    turns = [life for life in lives for _ in life]
+    chance.shuffle(turns)
+    waiting = [iter(life) for life in lives]
+    incidents = [next(waiting[lives.index(life)]) for life in turns]
+    repeats = chance.choices(incidents, k=chance.randint(0, len(incidents)))
+    begin = chance.randint(0, len(incidents))
+    return incidents[:begin] + incidents[max(0, begin - 3) :] + repeats
 
 
+OCCURRED = (
+    *("2027-01-01T00:00:00", "2026-11-01T02:00:00", "2026-10-31T11:59:59", "2026-10-31T12:00:30"),
+    *("2026-10-25T12:00:30", "2026-10-02T12:00:30", "2025-11-01T12:00:30", "2024-01-01T00:00:00"),
+)
 INCIDENTS = [
     incident
     for number in range(SCENARIOS)

@@ -183,7 +183,13 @@ def test_comments_and_closing_semicolons_are_no_part_of_a_statement(tmp_path):
             "normalize/catalonia_hate_persons",
             ["raw_catalonia_hate_persons", "persons", "dead_letters", "catalonia_hate_persons_parsed"],
         ),
-        ("windows/counts_by_day", ["incidents", "incident_counts", "current_incidents"]),
+        (
+            "windows/counts_by_day",
+            [
+                *("incidents", "incident_counts"),
+                *("current_incidents", "incident_changes", "window_changes"),
+            ],
+        ),
     ],
 )
 def test_the_sql_command_prints_all_that_a_shell_needs(name, made):

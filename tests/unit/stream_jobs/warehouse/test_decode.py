@@ -64,9 +64,19 @@ def test_a_tombstone_becomes_a_row_of_zeros_for_the_window_in_its_key() -> None:
     rows = decode.rows(STAGES["incident_counts"], given, schema_of("incident_count")).to_pylist()
     emptied = next(row for row in rows if row["tombstone"])
     assert emptied["version"] == 11
-    assert [emptied[name] for name in decode.COUNTS] == [0, 0, 0, 0]
+    counted = ("incidents", "deleted", "revised", "late", "first_incidents", "restatements")
+    assert [emptied[name] for name in counted] == [0] * 6
+    assert emptied["first_observed_at"] is None
     assert emptied["window_date"] == dt.date(2026, 3, 5)
     assert emptied["area"] == "ED"
+
+
+def test_a_tombstone_of_arrivals_empties_the_stretch_in_its_key() -> None:
+    key = {"source": "s", "grain": "minute", "window_start": "2026-03-05 10:11:00"}
+    given = messages(topics.ARRIVALS, None, keys=[json.dumps(key).encode()])
+    (emptied,) = decode.rows(STAGES["arrivals"], given, schema_of("arrival")).to_pylist()
+    assert emptied["window_start"] == dt.datetime(2026, 3, 5, 10, 11, tzinfo=dt.UTC)
+    assert (emptied["events"], emptied["delay_hour"], emptied["tombstone"]) == (0, 0, True)
 
 
 @pytest.mark.parametrize(
@@ -75,6 +85,7 @@ def test_a_tombstone_becomes_a_row_of_zeros_for_the_window_in_its_key() -> None:
         (topics.INCIDENT_COUNTS, None, b"not json", "tombstone with an unusable key"),
         (topics.INCIDENT_COUNTS, None, b'{"source": "s"}', "tombstone with an unusable key"),
         (topics.INCIDENT_COUNTS, None, None, "tombstone with an unusable key"),
+        (topics.ARRIVALS, None, b'{"source": "s", "grain": "minute", "window_start": "soon"}', "its key is no time"),
         (topics.DRIFT, None, b"s", "no tombstones"),
         (topics.DRIFT, b"text", b"s", "header"),
         (topics.DRIFT, b"", b"s", "header"),
@@ -86,7 +97,8 @@ def test_a_tombstone_becomes_a_row_of_zeros_for_the_window_in_its_key() -> None:
 def test_a_message_that_is_not_a_row_is_named_by_its_place_and_reason(
     topic: topics.Topic, value: Any, key: bytes | None, reason: str
 ) -> None:
-    good = COUNTED if topic is topics.INCIDENT_COUNTS else DRIFT
+    arrived = {field["name"]: 0 for field in loader.document("arrival")["fields"]} | {"source": "s", "grain": "minute"}
+    good = {topics.INCIDENT_COUNTS: COUNTED, topics.ARRIVALS: arrived}.get(topic, DRIFT)
     given = messages(topic, good, value, good, keys=[b"k", key, b"k"])
     with pytest.raises(decode.UndecodableError, match=reason) as found:
         decode.rows(STAGES[topic.name], given, schema_of(topic.schema))
@@ -94,7 +106,7 @@ def test_a_message_that_is_not_a_row_is_named_by_its_place_and_reason(
 
 
 def test_fields_that_an_older_writer_did_not_know_get_their_defaults() -> None:
-    older = loader.document("incident_count") | {"fields": loader.document("incident_count")["fields"][:-1]}
+    older = loader.document("incident_count") | {"fields": loader.document("incident_count")["fields"][:9]}
 
     value = {name: held for name, held in COUNTED.items() if name != "late"}
     given = decode.Messages([wire.encoder(1, fastavro.parse_schema(older))(value)], [b"k"], [0], [5])
