@@ -145,3 +145,17 @@ TITLES = {
     "california_laus": "California unemployment",
 }
 """Short names of the feeds, by the key of the source file; a test holds them complete."""
+CADENCE_MINUTES = {
+    "austin_crime_reports": 1440,
+    "san_diego_calls": 720,
+    "la_crime_2010_2019": 10080,
+    "la_crime_2020_2024": 10080,
+    "la_nibrs_offenses": 1440,
+    "denver_traffic_accidents": 1440,
+    "denver_311": 1440,
+    "denver_311_archive": 10080,
+    "catalonia_hate_facts": 1440,
+    "catalonia_hate_persons": 1440,
+    "california_laus": 1440,
+}
+"""How often each feed is polled, as its source file says, which this room does not read; a test holds them equal."""
