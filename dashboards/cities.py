@@ -52,8 +52,10 @@ CITY = among("city")
 LINES = (
     Column("austin", "Austin, reports", INDEX, AUSTIN.colour, decimals=0),
     Column("los_angeles", "Los Angeles, reports", INDEX, LOS_ANGELES.colour, decimals=0),
-    Column("los_angeles_offences", "Los Angeles, NIBRS offences", INDEX, LOS_ANGELES_OFFENCES.colour, decimals=0),
+    Column("los_angeles_offences", "Los Angeles, offences", INDEX, LOS_ANGELES_OFFENCES.colour, decimals=0),
 )
+YEAR = 12
+"""Comparable months that a stretch between two breaks must have."""
 CITY_OF = f"case when {of(AUSTIN)} then 'Austin' else 'Los Angeles' end"
 
 
@@ -68,17 +70,27 @@ def by_city(value: str) -> str:
 
 
 def compared(value: str) -> str:
-    """Return the query of a line for each city."""
+    """Return the query of a line for each city; a mean over less than a year would be one of some seasons only."""
     return f"""
+with months as (
+    select
+        city,
+        kind,
+        month,
+        {value}
+    from {MARTS}.city_comparison
+    where
+        {in_period()}
+        and measure = '${{measure}}'
+        and {CITY}
+        and is_comparable
+    qualify count(*) over (partition by series, segment) >= {YEAR}
+)
+
 select
     timestamp(date_trunc(month, ${{per}})) as time,
 {by_city(value)}
-from {MARTS}.city_comparison
-where
-    {in_period()}
-    and measure = '${{measure}}'
-    and {CITY}
-    and is_comparable
+from months
 group by time
 order by time
 """
@@ -322,7 +334,7 @@ def _clearance(sheet: Sheet) -> None:
     sheet.band(
         10,
         (
-            12,
+            10,
             lines_over_time(
                 31,
                 "Cleared by arrest",
@@ -335,7 +347,7 @@ def _clearance(sheet: Sheet) -> None:
             ),
         ),
         (
-            12,
+            14,
             rows(
                 32,
                 "Cleared by kind",
@@ -343,7 +355,7 @@ def _clearance(sheet: Sheet) -> None:
                 sql=CLEARED_BY_KIND,
                 columns=[
                     Column("category_name", "Category"),
-                    *(Column(one.name, one.heading, SHARE, one.colour, 150, GAUGE, decimals=1) for one in LINES),
+                    *(Column(one.name, one.heading, SHARE, one.colour, 165, GAUGE, decimals=1) for one in LINES),
                 ],
             ),
         ),

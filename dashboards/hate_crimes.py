@@ -326,7 +326,7 @@ def _where(sheet: Sheet) -> None:
     sheet.band(
         10,
         (
-            9,
+            8,
             pie(
                 31,
                 "Towns by their share",
@@ -337,7 +337,7 @@ def _where(sheet: Sheet) -> None:
             ),
         ),
         (
-            6,
+            8,
             ranking(
                 32,
                 "Police areas",
@@ -348,7 +348,7 @@ def _where(sheet: Sheet) -> None:
             ),
         ),
         (
-            9,
+            8,
             rows(
                 33,
                 "Towns",

@@ -319,7 +319,7 @@ def _revised(sheet: Sheet) -> None:
     sheet.band(
         10,
         (
-            10,
+            8,
             bars_over_time(
                 21,
                 "Changed rows by month of occurrence",
@@ -333,7 +333,7 @@ def _revised(sheet: Sheet) -> None:
             ),
         ),
         (
-            14,
+            16,
             rows(
                 22,
                 "By feed",
@@ -387,6 +387,7 @@ def _late(sheet: Sheet) -> None:
                 cells=[Column(f"d{age}", f"{age} d", SHARE, decimals=0) for age in AGES],
                 scheme="continuous-blues",
                 unit=SHARE,
+                from_zero=False,
                 no_value="No reporting dates of this feed in the period",
             ),
         ),

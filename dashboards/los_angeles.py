@@ -237,7 +237,8 @@ def build() -> Dashboard:
                 "The local hour with most violent crime (homicide, rape, robbery, aggravated assault) of the reports, "
                 "and how much. 00:00 and 12:00 also stand for unknown times.",
                 sql=DANGEROUS_HOUR,
-                columns=[Column("name", "Hour"), Column("violent", "Violent crime reports", NUMBER)],
+                columns=[Column("name", "Hour (local)"), Column("violent", "Violent crime reports", NUMBER)],
+                every_column=True,
             ),
         ),
     )

@@ -139,18 +139,30 @@ def link(title: str, url: str) -> board.DashboardLink:
 
 
 def figures(
-    number: int, title: str, description: str, *, sql: str, columns: Sequence[Column], no_value: str = NO_ROWS
+    number: int,
+    title: str,
+    description: str,
+    *,
+    sql: str,
+    columns: Sequence[Column],
+    every_column: bool = False,
+    no_value: str = NO_ROWS,
 ) -> stat.Panel:
-    """Return a panel of large figures: one for each row, named by its text, or one for each column of one row."""
+    """Return a panel of large figures: one for each row, named by its text, or one for each column of one row.
+
+    ``every_column`` shows the texts of a single row as figures too.
+    """
+    shown = "/.*/" if every_column else ""
     panel = (
         stat.Panel()
-        .reduce_options(common.ReduceDataOptions().values(True).calcs(["lastNotNull"]).fields(""))
+        .reduce_options(common.ReduceDataOptions().values(True).calcs(["lastNotNull"]).fields(shown))
         .text_mode(shapes.BigValueTextMode.VALUE_AND_NAME)
         .graph_mode(shapes.BigValueGraphMode.NONE)
         .color_mode(shapes.BigValueColorMode.VALUE)
         .color_scheme(_fixed(INK))
     )
-    return _dressed(panel, number, title, description, query(sql), _named_by_row(columns), no_value)
+    headed = columns if every_column else _named_by_row(columns)
+    return _dressed(panel, number, title, description, query(sql), headed, no_value)
 
 
 def bars_over_time(
@@ -316,6 +328,7 @@ def heat_map(
     cells: Sequence[Column],
     scheme: str,
     unit: str = NUMBER,
+    from_zero: bool = True,
     no_value: str = NO_ROWS,
 ) -> table.Panel:
     """Return a table whose cells are coloured by their value, one scale for all of them.
@@ -328,10 +341,11 @@ def heat_map(
         .cell_options(shapes.TableColoredBackgroundCellOptions(mode=shapes.TableCellBackgroundDisplayMode.BASIC))
         .color_scheme(board.FieldColor().mode(FieldColorModeId(scheme)))
         .unit(unit)
-        .min(0)
         .min_width(30)
         .align(shapes.FieldTextAlignment.CENTER)
     )
+    if from_zero:
+        panel.min(0)
     _dressed(panel, number, title, description, query(sql), cells, no_value)
     panel.override_by_name(name.name, [*name.properties, DynamicConfigValue("custom.cellOptions", {"type": "auto"})])
     return panel

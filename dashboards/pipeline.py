@@ -129,13 +129,26 @@ order by feed_name
 """
 
 DEAD = f"""
+with letters as (
+    select
+        source,
+        day,
+        sum(dead_letters) as dead_letters
+    from {MARTS}.dead_letters_by_reason
+    group by source, day
+)
+
 select
-    timestamp(day) as time,
-    sum(dead_letters) as dead_letters
-from {MARTS}.dead_letters_by_reason
+    timestamp(polls.day) as time,
+    coalesce(sum(letters.dead_letters), 0) as dead_letters
+from {MARTS}.polls_by_day as polls
+left join letters
+    on
+        polls.source = letters.source
+        and polls.day = letters.day
 where
-    {in_period("day")}
-    and {FEED}
+    {in_period("polls.day")}
+    and polls.{FEED}
 group by time
 order by time
 """
@@ -294,7 +307,7 @@ def _freshness(sheet: Sheet) -> None:
     sheet.band(
         11,
         (
-            15,
+            24,
             rows(
                 11,
                 "Who takes how long",
@@ -314,8 +327,11 @@ def _freshness(sheet: Sheet) -> None:
                 ],
             ),
         ),
+    )
+    sheet.band(
+        8,
         (
-            9,
+            24,
             lines_over_time(
                 12,
                 "Added lag over time",
@@ -395,7 +411,7 @@ def _arrivals(sheet: Sheet) -> None:
             bars_over_time(
                 24,
                 "Dead letters",
-                "Rows that could not be used, by day (UTC). Is it true? says why.",
+                "Rows that could not be used, by day of the poll (UTC). Is it true? says why.",
                 sql=DEAD,
                 columns=[Column("dead_letters", "Dead letters", NUMBER, ALERT)],
                 no_value="No dead letters in this period",
@@ -471,7 +487,7 @@ def _cost(sheet: Sheet) -> None:
             ),
         ),
         (
-            8,
+            16,
             rows(
                 42,
                 "What the portals sent",
@@ -480,13 +496,16 @@ def _cost(sheet: Sheet) -> None:
                 columns=[
                     Column("feed_name", "Feed"),
                     Column("requests", "Requests", NUMBER, width=80),
-                    Column("bytes_received", "Received", BYTES, INK, 130, GAUGE),
+                    Column("bytes_received", "Received", BYTES, INK, 260, GAUGE),
                     Column("bytes_per_change", "For a change", BYTES, width=100),
                 ],
             ),
         ),
+    )
+    sheet.band(
+        10,
         (
-            8,
+            24,
             rows(
                 43,
                 "What the marts take",

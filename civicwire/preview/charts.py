@@ -31,6 +31,8 @@ _BAR_SLOTS = 12
 """A bar is at least as narrow as a twelfth of the period, so that two bars do not fill the panel."""
 _CIRCLE_PIXELS = 26
 """Diameter of the largest circle of a map."""
+_NAMES = 12
+"""Names below bars at most: of 24 hours every second."""
 _LABELLED_SHARE = 0.04
 """Slices from here on have their share written on them."""
 _LEGEND = {"orientation": "h", "x": 1, "xanchor": "right", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"}
@@ -145,7 +147,7 @@ def bars(result: Result) -> go.Figure:
     if lying:
         figure.update_yaxes(type="category", autorange="reversed", automargin=True, showgrid=False)
     else:
-        figure.update_xaxes(type="category", showgrid=False, ticks="", tickangle=0)
+        figure.update_xaxes(type="category", showgrid=False, ticks="", tickangle=0, nticks=_NAMES)
     return figure
 
 
@@ -220,11 +222,13 @@ def heat_map(result: Result) -> go.Figure:
     figure = _figure()
     looks = [result.panel.look(column) for column in result.columns[1:]]
     percent = looks[0].unit == "percentunit"
+    from_zero = result.panel.defaults.get("min") == 0
     figure.add_heatmap(
         x=[look.heading for look in looks],
         y=[str(row[0]) for row in result.rows],
         z=[[cell if percent else cell or 0 for cell in row[1:]] for row in result.rows],
-        zmin=0,
+        zmin=0 if from_zero else None,
+        zmax=max((cell or 0 for row in result.rows for cell in row[1:]), default=1) if from_zero else None,
         colorscale=_scheme(result),
         xgap=2,
         ygap=2,

@@ -15,7 +15,6 @@ from civicwire.preview.results import Answers, Mark, Result
 _STYLE = Path(__file__).with_name("page.css")
 _FIT = "addEventListener('load', () => document.querySelectorAll('.js-plotly-plot').forEach(Plotly.Plots.resize))"
 """A chart is drawn while the page is still being read, when its panel does not have its final height."""
-_ROW_PIXELS = 30
 _HEADER_PIXELS = 84
 """What a panel's title, description and frame take of its height."""
 _FEW = 4
@@ -160,7 +159,7 @@ def _body(result: Result, period: Period, marks: tuple[Mark, ...], facts: Facts)
         figure = charts.heat_map(result)
     else:
         return parts.table(result)
-    height = max(panel.h * _ROW_PIXELS - _HEADER_PIXELS, 150)
+    height = max(panel.h * parts.ROW_PIXELS - _HEADER_PIXELS, 150)
     return f'<div class="chart" style="--height:{height}px">{charts.embedded(figure, f"chart-{panel.id}")}</div>'
 
 

@@ -9,13 +9,19 @@ from civicwire.preview import units
 from civicwire.preview.document import Look
 from civicwire.preview.results import Result
 
+ROW_PIXELS = 30
+"""Of Grafana's grid. A table is as high as its panel and scrolls, as there."""
 _SHORT = 28
 """Characters of a text that stays on one line of a table."""
 
 
 def figures(result: Result) -> str:
-    """Return large figures: one for each row, named by its text, or one for each column of a single row."""
-    named = any(isinstance(value, str) for row in result.rows for value in row)
+    """Return large figures: one for each row, named by its text, or one for each column of a single row.
+
+    Grafana shows texts as figures only where the panel asks for every field.
+    """
+    every_column = bool(result.panel.options.get("reduceOptions", {}).get("fields"))
+    named = not every_column and any(isinstance(value, str) for row in result.rows for value in row)
     shown: list[tuple[str, Any, Look]] = []
     if named:
         for row in result.rows:
@@ -48,7 +54,8 @@ def table(result: Result) -> str:
         "<tr>" + "".join(_cell(row[at], look, most[at], right=numeric[at]) for at, look in enumerate(looks)) + "</tr>"
         for row in result.rows
     )
-    return f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+    height = result.panel.h * ROW_PIXELS
+    return f'<div class="scroll" style="max-height:{height}px"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
 
 
 def _is_number(value: Any) -> bool:
