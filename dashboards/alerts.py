@@ -150,8 +150,7 @@ order by source
         name="dead-letters",
         title="Dead letters rise",
         summary="{{ $labels.source }} has {{ humanize $values.A.Value }} dead letters more in two days than the eight "
-        "days "
-        "before suggest.",
+        "days before suggest.",
         severity="ticket",
         lasting="0s",
         above=10,
@@ -197,8 +196,7 @@ order by status.source
         name="unusual-hour",
         title="An unusual hour",
         summary="{{ $labels.source }}: {{ humanize $values.A.Value }} hours of the last ten days hold far more than "
-        "the "
-        "same hour of the days before.",
+        "the same hour of the days before.",
         severity="ticket",
         lasting="0s",
         above=0,

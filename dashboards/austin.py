@@ -229,8 +229,7 @@ def build() -> Dashboard:
                 "What a report is.",
                 html="<p>A report stands for an incident under its <b>highest offence</b> alone. Days and hours are "
                 "local. Marks on the charts over time are <b>breaks</b>: until 2020 offences were classed by other "
-                "rules "
-                "(UCR), and in 2025 places left the table.</p>",
+                "rules (UCR), and in 2025 places left the table.</p>",
             ),
         ),
     )

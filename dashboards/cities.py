@@ -209,8 +209,7 @@ def build() -> Dashboard:
         "civicwire-cities",
         "Cities side by side",
         "How Austin and Los Angeles develop, each against its own level between two breaks, and San Diego's calls "
-        "apart. "
-        "Numbers of different things are never drawn on one axis.",
+        "apart. Numbers of different things are never drawn on one axis.",
         since="now-8y/y",
         tags=["austin", "los-angeles", "san-diego", "crime"],
     )
@@ -246,9 +245,8 @@ def _levels(sheet: Sheet) -> None:
                 "What may be compared with what.",
                 html="<p><b>100 is a city's own mean</b> between two breaks of level or definition, per day, so that "
                 "long and short months count alike. Compare the shapes, not the cities' numbers: Austin counts an "
-                "incident "
-                "under its highest offence, Los Angeles a report until 2024 and each offence since. A line ends where "
-                "its months cannot be compared: <b>the fall in Los Angeles' reports of 2024 is a change of "
+                "incident under its highest offence, Los Angeles a report until 2024 and each offence since. A line "
+                "ends where its months cannot be compared: <b>the fall in Los Angeles' reports of 2024 is a change of "
                 "system</b>.</p>",
             ),
         ),
@@ -261,8 +259,7 @@ def _levels(sheet: Sheet) -> None:
                 12,
                 "Incidents per day, against the city's own mean",
                 "Index: 100 is the mean of the comparable months between two breaks (marked). Months that hold a break "
-                "or "
-                "are still filling are left out.",
+                "or are still filling, and stretches of less than a year, are left out.",
                 sql=compared("index_in_segment"),
                 columns=LINES,
                 unit=INDEX,

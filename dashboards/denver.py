@@ -493,10 +493,8 @@ def _meeting(sheet: Sheet) -> None:
                 "How to read this",
                 "What the rank correlation says.",
                 html="<p>Neighbourhoods are ranked by contacts and by accidents. <b>A rank correlation of 1</b> means "
-                "the "
-                "same order, 0 none, -1 the reverse. A contact takes the neighbourhood of most accidents in its "
-                "square; "
-                "busy places have more of everything, so this says that they meet, not why.</p>",
+                "the same order, 0 none, -1 the reverse. A contact takes the neighbourhood of most accidents in its "
+                "square; busy places have more of everything, so this says that they meet, not why.</p>",
             ),
         ),
     )

@@ -293,8 +293,7 @@ def _complete(sheet: Sheet) -> None:
                 11,
                 "The feeds",
                 "Portal: its own count at the last complete scan. Ledger: rows that exist by the polls. Completeness "
-                "is "
-                "what of them is in the warehouse; below 100 % rows are on their way or in dead letters.",
+                "is what of them is in the warehouse; below 100 % rows are on their way or in dead letters.",
                 sql=STATUS,
                 columns=[
                     Column("feed_name", "Feed"),
@@ -367,10 +366,9 @@ def _late(sheet: Sheet) -> None:
                 "How to read this",
                 "What the estimate is.",
                 html="<p>The <b>newest months are too low</b>, because some of what happened in them has not been "
-                "reported "
-                "yet. The triangle shows which share of a month was reported so many days after its end. The estimate "
-                "divides a young month by the share that months of its age had; its band is the mean error of the same "
-                "method on months whose truth is known.</p>",
+                "reported yet. The triangle shows which share of a month was reported so many days after its end. The "
+                "estimate divides a young month by the share that months of its age had; its band is the mean error of "
+                "the same method on months whose truth is known.</p>",
             ),
         ),
     )
@@ -418,8 +416,7 @@ def _late(sheet: Sheet) -> None:
                 34,
                 "How good the estimate is",
                 "The method tried on past months, by the age at which it was tried: its mean error, the error of the "
-                "bare "
-                "count, whether it leans to one side, and the worst month.",
+                "bare count, whether it leans to one side, and the worst month.",
                 sql=LAG_ERROR,
                 columns=[
                     Column("age_days", "Days after the month", INDEX, width=150),

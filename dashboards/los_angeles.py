@@ -261,8 +261,7 @@ def _trends(sheet: Sheet) -> None:
                 11,
                 "Crime reports over time",
                 "The old tables: a report under its most serious crime. They fade out from March 2024, when the areas "
-                "moved "
-                "to another system: no fall of crime.",
+                "moved to another system: no fall of crime.",
                 sql=trend("incidents_by_area", "incidents", (REPORTS, *conditions)),
                 columns=trend_columns(LOS_ANGELES),
             ),
@@ -423,8 +422,8 @@ def _unemployment(sheet: Sheet) -> None:
                 "How to read this",
                 "What the correlation says and what not.",
                 html="<p>Two charts below each other, each with its own axis. <b>Two series that both rise go together "
-                "without having to do with each other</b>: the change against a year before is the better question. "
-                "At a lag of +3 crime is compared with unemployment three months earlier. Los Angeles County, not "
+                "without having to do with each other</b>: the change against a year before is the better question. At "
+                "a lag of +3 crime is compared with unemployment three months earlier. Los Angeles County, not "
                 "seasonally adjusted; crime reports between breaks only.</p>",
             ),
         ),

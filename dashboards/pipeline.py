@@ -255,8 +255,7 @@ def build() -> Dashboard:
         "civicwire-pipeline",
         "Pipeline",
         "Freshness split into what the publisher takes, what the line adds and how old the last load is; arrivals, "
-        "polls, "
-        "failures, restatements and cost.",
+        "polls, failures, restatements and cost.",
         since="now-7d",
         tags=["feeds"],
     )
@@ -269,8 +268,7 @@ def build() -> Dashboard:
                 1,
                 "Freshness",
                 "Mean of the loads in the period: from the incident to the poll that saw it (the publisher's delay), "
-                "from "
-                "there to the warehouse (what the line adds); and how long ago anything was last loaded.",
+                "from there to the warehouse (what the line adds); and how long ago anything was last loaded.",
                 sql=FRESHNESS_NOW,
                 columns=[
                     Column("publisher_delay", "Publisher's delay", SECONDS),
@@ -286,12 +284,9 @@ def build() -> Dashboard:
                 "What is not here",
                 "Where the state of the parts is.",
                 html="<p>Whether <b>jobs run, restart and fall behind</b> is not in the warehouse: it is told to "
-                "Prometheus "
-                "by <code>civicwire metrics</code> (civicwire_job_restarts, civicwire_lag_messages, "
-                "civicwire_part_healthy), "
-                "shown by <code>civicwire status</code> and watched by the alerts. A feed's first poll brings its "
-                "whole "
-                "history, so its delay is years.</p>",
+                "Prometheus by <code>civicwire metrics</code> (civicwire_job_restarts, civicwire_lag_messages, "
+                "civicwire_part_healthy), shown by <code>civicwire status</code> and watched by the alerts. A feed's "
+                "first poll brings its whole history, so its delay is years.</p>",
             ),
         ),
     )
@@ -312,8 +307,7 @@ def _freshness(sheet: Sheet) -> None:
                 11,
                 "Who takes how long",
                 "Publisher: median from incident to poll. Added: from poll to warehouse. A feed that nothing was "
-                "loaded "
-                "of in the period has no lag.",
+                "loaded of in the period has no lag.",
                 sql=BY_FEED,
                 columns=[
                     Column("feed_name", "Feed"),

@@ -54,8 +54,9 @@ def table(result: Result) -> str:
         "<tr>" + "".join(_cell(row[at], look, most[at], right=numeric[at]) for at, look in enumerate(looks)) + "</tr>"
         for row in result.rows
     )
-    height = result.panel.h * ROW_PIXELS
-    return f'<div class="scroll" style="max-height:{height}px"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+    height = f"max-height:{result.panel.h * ROW_PIXELS}px"
+    table = f'<table><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+    return f'<div class="scroll" style="{height}">{table}</div>'
 
 
 def _is_number(value: Any) -> bool:
