@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from civicwire import line
+from civicwire import demo_truth, line
 from civicwire.demo_feeds import CHANGES, DEMO_FEEDS, published, total
 from civicwire.polling import connections
+from civicwire.preview.make import Preview, make
 from civicwire.sandbox.client import SandboxClient
 from civicwire.settings import ROOT, Settings
 from producers import catalog
@@ -80,8 +81,7 @@ class Demo:
             self._poll(feeds)
         self._stream_and_load()
         self._change(portal, seed)
-        self._build_and_preview()
-        self._compare(portal)
+        self._compare(portal, self._build_and_preview())
         self.outcome.total = time.perf_counter() - started
         return self.outcome
 
@@ -265,9 +265,8 @@ class Demo:
         )
         return int(found[0][0])
 
-    def _build_and_preview(self) -> None:
+    def _build_and_preview(self) -> Preview:
         from civicwire.commands import build  # noqa: PLC0415
-        from civicwire.preview.make import make  # noqa: PLC0415
 
         with self._timed("marts", "Building the marts and their tests with dbt"):
             built = build.run(self._settings)
@@ -282,9 +281,10 @@ class Demo:
             if wrong := [*(result.error for result in made.failed), *made.errors]:
                 raise FatalError(f"{len(wrong)} queries of the dashboards failed: run `civicwire preview` to see them.")
             self.outcome.preview = str(made.index)
+        return made
 
-    def _compare(self, portal: SandboxClient) -> None:
-        """Compare what the portal publishes now with the warehouse, the windows and the marts."""
+    def _compare(self, portal: SandboxClient, preview: Preview) -> None:
+        """Compare what the portal publishes now with the warehouse, the windows, the marts and the panels."""
         dataset = f"{self._settings.project}.{self._settings.dataset}"
         with self._timed("compare", "Comparing the warehouse with the portal's truth"):
             for source in LIVE_FEEDS:
@@ -310,6 +310,8 @@ class Demo:
                     name = "unknown" if area in ("", "-1") else area
                     by_area[name] = by_area.get(name, 0) + count
                 self._figure(source, "rows by area (windows)", by_area, {k: int(v) for k, v in areas})
+            for dashboard, panel, counted, shown in demo_truth.compared(portal, preview.pages):
+                self._figure(dashboard, panel, counted, shown)
 
     def _figure(self, source: str, name: str, portal: Any, warehouse: Any) -> None:
         self.outcome.figures.append({"source": source, "figure": name, "portal": portal, "warehouse": warehouse})

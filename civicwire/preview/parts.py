@@ -55,7 +55,7 @@ def table(result: Result) -> str:
         for row in result.rows
     )
     height = f"max-height:{result.panel.h * ROW_PIXELS}px"
-    table = f'<table><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table>'
+    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
     return f'<div class="scroll" style="{height}">{table}</div>'
 
 
