@@ -10,7 +10,6 @@ from dashboards.panels import (
     ALERT,
     GAUGE,
     GREY,
-    INDEX,
     INK,
     NUMBER,
     SECONDS,
@@ -142,7 +141,7 @@ order by time
 
 LAG_ERROR = f"""
 select
-    age_days,
+    concat(cast(age_days as string), ' days') as age,
     months,
     completeness,
     error,
@@ -419,7 +418,7 @@ def _late(sheet: Sheet) -> None:
                 "bare count, whether it leans to one side, and the worst month.",
                 sql=LAG_ERROR,
                 columns=[
-                    Column("age_days", "Days after the month", INDEX, width=150),
+                    Column("age", "After the month", width=150),
                     Column("months", "Months tried", NUMBER, width=110),
                     Column("completeness", "Reported by then", SHARE, decimals=1),
                     Column("error", "Error of the estimate", SHARE, decimals=1),

@@ -10,7 +10,7 @@ from schemas.errors import EnvironmentMissingError
 
 WIDTH_PIXELS = 1280
 """Of a laptop's window."""
-_DRAWN = """() => [...document.querySelectorAll('.js-plotly-plot')].every(
+DRAWN = """() => [...document.querySelectorAll('.js-plotly-plot')].every(
     chart => chart._fullLayout && Math.abs(chart._fullLayout.height - chart.clientHeight) < 2)"""
 """Every chart is there and as high as its panel leaves it room."""
 
@@ -41,7 +41,7 @@ def take(pages: Iterable[Path], folder: Path, width: int = WIDTH_PIXELS) -> list
             view = browser.new_page(viewport={"width": width, "height": 900})
             for page in pages:
                 view.goto(page.resolve().as_uri())
-                view.wait_for_function(_DRAWN)
+                view.wait_for_function(DRAWN)
                 pictures.append(folder / f"{page.stem}.png")
                 view.screenshot(path=str(pictures[-1]), full_page=True)
         finally:
