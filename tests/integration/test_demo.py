@@ -1,4 +1,4 @@
-"""The demo, small: every feed through the line, every dashboard filled, and what the panels show is the portal's truth."""
+"""The demo, small: every feed through the line, every dashboard filled, and panels that show the portal's truth."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from civicwire import demo_truth
 from civicwire.demo_feeds import DEMO_FEEDS, total
@@ -84,8 +85,6 @@ def test_every_panel_of_every_dashboard_is_filled(demo: Shown):
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium here (apt-get install chromium)")
 def test_chromium_draws_every_chart_and_no_panel_has_failed_or_is_empty(demo: Shown, tmp_path: Path):
-    from playwright.sync_api import sync_playwright
-
     pages = sorted(path for path in (demo.home / "preview").glob("*.html"))
     pictures = picture.take(pages, tmp_path)
     assert all(one.read_bytes().startswith(b"\x89PNG\r\n\x1a\n") for one in pictures)
@@ -94,7 +93,7 @@ def test_chromium_draws_every_chart_and_no_panel_has_failed_or_is_empty(demo: Sh
         for width in (1280, 390):
             view = browser.new_page(viewport={"width": width, "height": 900})
             errors: list[str] = []
-            view.on("pageerror", lambda error: errors.append(str(error)))
+            view.on("pageerror", lambda error, told=errors: told.append(str(error)))
             for page in pages:
                 view.goto(page.as_uri())
                 view.wait_for_function(picture.DRAWN)
