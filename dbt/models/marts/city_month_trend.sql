@@ -2,58 +2,46 @@
     config(
         partition_by={'field': 'month', 'data_type': 'date', 'granularity': 'month'},
         cluster_by=['source', 'category'],
+        post_hook="{{ delete_vanished() }}",
     )
 }}
+{%- set months = months_behind() %}
 
 with
 
 incidents as (
 
-    select * from {{ ref('stg_incidents') }}
-
-),
-
-newest as (
-
-    select
-        source,
-        max(occurred_month) as newest_month
-
-    from incidents
-
-    group by source
-
-),
-
-months as (
-
     select
         source,
         kind,
-        occurred_month as month,
+        occurred_month,
+        is_complete,
+        changed_at,
         category,
-        count(*) as incidents,
-        countif(is_revised) as revised,
-        countif(is_late) as late,
-        countif(occurred_hour is null) as without_time_of_day
+        is_revised,
+        is_late,
+        occurred_hour
 
-    from incidents
+    from {{ ref('int_incidents') }}
 
-    group by source, kind, occurred_month, category
+    where
+        true
+        {{ and_in(months, 'occurred_date') }}
 
 )
 
 select
-    months.source,
-    months.kind,
-    months.month,
-    months.category,
-    months.month < newest.newest_month as is_complete,
-    months.incidents,
-    months.revised,
-    months.late,
-    months.without_time_of_day
+    source,
+    kind,
+    occurred_month as month,
+    category,
+    count(*) as incidents,
+    countif(is_revised) as revised,
+    countif(is_late) as late,
+    countif(occurred_hour is null) as without_time_of_day,
+    logical_and(is_complete) as is_complete,
+    max(changed_at) as changed_at
 
-from months
+from incidents
 
-inner join newest on months.source = newest.source
+group by source, kind, month, category

@@ -2,15 +2,30 @@
     config(
         partition_by={'field': 'month', 'data_type': 'date', 'granularity': 'month'},
         cluster_by=['source', 'weekday'],
+        post_hook="{{ delete_vanished() }}",
     )
 }}
+{%- set months = months_behind("timed_rows > 0") %}
 
 with
 
 incidents as (
 
-    select * from {{ ref('stg_incidents') }}
-    where occurred_hour is not null
+    select
+        source,
+        kind,
+        occurred_month,
+        is_complete,
+        changed_at,
+        occurred_weekday,
+        occurred_hour,
+        is_in_first_minute
+
+    from {{ ref('int_incidents') }}
+
+    where
+        occurred_hour is not null
+        {{ and_in(months, 'occurred_date') }}
 
 )
 
@@ -24,8 +39,10 @@ select
     ] as weekday_name,
     occurred_hour as hour,
     count(*) as incidents,
-    countif(is_in_first_minute) as first_minute
+    countif(is_in_first_minute) as first_minute,
+    logical_and(is_complete) as is_complete,
+    max(changed_at) as changed_at
 
 from incidents
 
-group by source, kind, occurred_month, occurred_weekday, occurred_hour
+group by source, kind, month, weekday, weekday_name, hour

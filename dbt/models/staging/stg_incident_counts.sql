@@ -25,6 +25,12 @@ named as (
         revised,
         late,
 
+        -- how they came about
+        first_incidents,
+        restatements,
+        first_observed_at,
+        last_observed_at,
+
         -- when
         window_date,
         date_trunc(window_date, month) as window_month,

@@ -42,6 +42,7 @@ named as (
         newest_event_local,
         started_at,
         finished_at,
+        date(started_at) as started_day,
         timestamp_diff(finished_at, started_at, millisecond) as duration_milliseconds,
         portal_changed_at,
         loaded_at

@@ -1,0 +1,31 @@
+{{
+    config(
+        partition_by={'field': 'day', 'data_type': 'date', 'granularity': 'day'},
+        cluster_by=['source', 'reason'],
+    )
+}}
+{%- set days = days_behind(ref('stg_dead_letters'), 'observed_day') %}
+
+with
+
+dead_letters as (
+
+    select * from {{ ref('stg_dead_letters') }}
+
+    where
+        true
+        {{ and_in(days, 'observed_day', 'day') }}
+
+)
+
+select
+    source,
+    observed_day as day,
+    stage,
+    reason,
+    count(*) as dead_letters,
+    max(loaded_at) as changed_at
+
+from dead_letters
+
+group by source, day, stage, reason
