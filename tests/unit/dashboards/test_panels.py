@@ -293,3 +293,13 @@ def test_the_emulators_endpoint_ends_with_a_slash():
     settings = provisioned["datasources"][0]["jsonData"]
     assert settings["serviceEndpoint"].endswith("/bigquery/v2/")
     assert "enableStorageAPI" not in settings
+
+
+def test_dbt_knows_which_marts_each_dashboard_reads():
+    exposures = yaml.safe_load((ROOT / "dbt/models/exposures.yml").read_text(encoding="utf-8"))["exposures"]
+    told = {one["name"]: {ref[5:-2] for ref in one["depends_on"]} for one in exposures}
+    read = {
+        name: {mart for sql in _queries(board) for mart in re.findall(r"_marts\.(\w+)", sql)}
+        for name, board in DOCUMENTS.items()
+    }
+    assert told == read
