@@ -17,6 +17,7 @@ from grafana_foundation_sdk.builders import (
     common,
     geomap,
     piechart,
+    prometheus,
     stat,
     table,
     text,
@@ -39,6 +40,9 @@ from grafana_foundation_sdk.models.dashboard import (
 DATASOURCE_TYPE = "grafana-bigquery-datasource"
 DATASOURCE = shapes.DataSourceRef(DATASOURCE_TYPE, "${datasource}")
 """The dashboards' variable: whoever has several data sources chooses one."""
+METRICS_TYPE = "prometheus"
+METRICS = shapes.DataSourceRef(METRICS_TYPE, "${prometheus}")
+"""The Prometheus that scrapes ``civicwire metrics``; of the panels about jobs and parts alone."""
 NUMBER = "locale"
 """Grafana's unit for whole numbers with separators of thousands."""
 SECONDS = "s"
@@ -163,6 +167,26 @@ def figures(
     )
     headed = columns if every_column else _named_by_row(columns)
     return _dressed(panel, number, title, description, query(sql), headed, no_value)
+
+
+def measured(number: int, title: str, description: str, *, metric: str, label: str, no_value: str) -> stat.Panel:
+    """Return a panel of large figures from Prometheus: the newest value of ``metric`` for each value of ``label``."""
+    target = prometheus.Dataquery().ref_id("A").datasource(METRICS).expr(metric).instant()
+    return (
+        stat.Panel()
+        .id(number)
+        .title(title)
+        .description(description)
+        .datasource(METRICS)
+        .with_target(target.legend_format(f"{{{{{label}}}}}"))
+        .reduce_options(common.ReduceDataOptions().values(False).calcs(["lastNotNull"]).fields(""))
+        .text_mode(shapes.BigValueTextMode.VALUE_AND_NAME)
+        .graph_mode(shapes.BigValueGraphMode.NONE)
+        .color_mode(shapes.BigValueColorMode.VALUE)
+        .color_scheme(_fixed(INK))
+        .unit(NUMBER)
+        .no_value(no_value)
+    )
 
 
 def bars_over_time(

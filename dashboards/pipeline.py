@@ -20,7 +20,7 @@ from dashboards.panels import (
     bars_over_time,
     figures,
     lines_over_time,
-    note,
+    measured,
     rows,
 )
 from dashboards.queries import MARTS, among, in_period, named
@@ -28,6 +28,8 @@ from dashboards.sheet import Sheet
 
 FEED = among("feed", "source")
 NEW, REVISED, LATE = "#2f6690", "#5b5b95", "#c98a4b"
+
+NO_METRICS = "No answer: does Prometheus scrape `civicwire metrics`?"
 
 FRESHNESS_NOW = f"""
 with loads as (
@@ -259,6 +261,7 @@ def build() -> Dashboard:
         since="now-7d",
         tags=["feeds"],
     )
+    sheet.metrics()
     sheet.choice("feed", "Feed", "Which feeds are shown.", [(title, source) for source, title in TITLES.items()])
     sheet.band(
         4,
@@ -278,15 +281,25 @@ def build() -> Dashboard:
             ),
         ),
         (
-            12,
-            note(
+            6,
+            measured(
                 2,
-                "What is not here",
-                "Where the state of the parts is.",
-                html="<p>Whether <b>jobs run, restart and fall behind</b> is not in the warehouse: it is told to "
-                "Prometheus by <code>civicwire metrics</code> (civicwire_job_restarts, civicwire_lag_messages, "
-                "civicwire_part_healthy), shown by <code>civicwire status</code> and watched by the alerts. A feed's "
-                "first poll brings its whole history, so its delay is years.</p>",
+                "Job restarts",
+                "Of the stream jobs since their start, by Prometheus.",
+                metric="sum by (job) (civicwire_job_restarts_total)",
+                label="job",
+                no_value=NO_METRICS,
+            ),
+        ),
+        (
+            6,
+            measured(
+                3,
+                "Messages to carry on",
+                "How far the jobs and the writer are behind, by Prometheus.",
+                metric="max by (group) (civicwire_lag_messages)",
+                label="group",
+                no_value=NO_METRICS,
             ),
         ),
     )

@@ -19,7 +19,7 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableSort,
 )
 
-from dashboards.panels import DATASOURCE, DATASOURCE_TYPE, query
+from dashboards.panels import DATASOURCE, DATASOURCE_TYPE, METRICS_TYPE, query
 
 WIDTH = 24
 """Columns of Grafana's grid; a row of it is 30 pixels high."""
@@ -81,6 +81,15 @@ class Sheet:
                 .type(DATASOURCE_TYPE)
             )
             .with_variable(board.ConstantVariable("dataset").label("BigQuery dataset").value("civicwire"))
+        )
+
+    def metrics(self) -> None:
+        """Add the variable of the Prometheus that panels about jobs and parts ask."""
+        self.board.with_variable(
+            board.DatasourceVariable("prometheus")
+            .label("Prometheus")
+            .description("The Prometheus that scrapes civicwire metrics.")
+            .type(METRICS_TYPE)
         )
 
     def link(self, title: str, url: str) -> None:

@@ -46,6 +46,13 @@ class Panel:
     defaults: Mapping[str, Any]
     overrides: Mapping[str, Mapping[str, Any]]
     links: tuple[tuple[str, str], ...] = ()
+    metric: str | None = None
+    """What a panel asks Prometheus; its ``sql`` is None then."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether the panel has a query."""
+        return self.sql is not None or self.metric is not None
 
     @property
     def scheme(self) -> str:
@@ -166,7 +173,8 @@ def _panel(panel: dict[str, Any]) -> Panel:
         y=place.get("y", 0),
         w=place["w"],
         h=place["h"],
-        sql=targets[0]["rawSql"] if targets else None,
+        sql=targets[0].get("rawSql") if targets else None,
+        metric=targets[0].get("expr") if targets else None,
         no_value=config.get("defaults", {}).get("noValue", "No data"),
         options=panel.get("options", {}),
         defaults=config.get("defaults", {}),

@@ -11,6 +11,7 @@ from google.api_core.exceptions import GoogleAPIError
 from plotly.offline import get_plotlyjs
 
 from civicwire.preview import document, page, results, units
+from civicwire.preview.measured import measure
 from civicwire.preview.period import Period
 from civicwire.preview.results import Result
 from civicwire.settings import ROOT, Settings
@@ -143,10 +144,12 @@ def make(
             siblings=siblings,
         )
         for name, dashboard in dashboards.items():
-            answers = results.run(warehouse.client, dashboard, periods[name], {"dataset": (settings.dataset,)})
+            answering = measure(settings) if any(one.metric for one in dashboard.panels) else None
+            dataset = {"dataset": (settings.dataset,)}
+            answers = results.run(warehouse.client, dashboard, periods[name], dataset, answering)
             file = folder / f"{name}.html"
             file.write_text(page.render(dashboard, answers, periods[name], facts), encoding="utf-8")
-            asked = tuple(result for result in answers.panels if result.sql is not None)
+            asked = tuple(result for result in answers.panels if result.panel.asks)
             pages.append(Page(name, dashboard, file, periods[name], asked, answers.errors))
     finally:
         warehouse.close()

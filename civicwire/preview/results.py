@@ -28,7 +28,8 @@ class Result:
 
     Attributes:
         panel: the panel.
-        sql: the expanded query; the raw one when it could not be expanded; None for a panel without a query.
+        sql: the expanded query or what was asked of Prometheus; the raw query when it could not be expanded; None for
+            a panel without one.
         columns: names of the columns.
         rows: values of each row, in the order of the columns.
         seconds: wall clock of the query.
@@ -76,7 +77,11 @@ class Answers:
 
 
 def run(
-    client: bigquery.Client, dashboard: Dashboard, period: Period, chosen: Mapping[str, tuple[str, ...]] | None = None
+    client: bigquery.Client,
+    dashboard: Dashboard,
+    period: Period,
+    chosen: Mapping[str, tuple[str, ...]] | None = None,
+    measure: Measure | None = None,
 ) -> Answers:
     """Return the answers to a dashboard's queries; one that fails becomes an error and stops nothing.
 
@@ -85,6 +90,7 @@ def run(
         dashboard: whose queries to run.
         period: of the dashboard.
         chosen: values of variables instead of their own.
+        measure: answers the panels that ask Prometheus; without it they have no rows.
     """
     values: dict[str, tuple[str, ...]] = {one.name: one.values for one in dashboard.variables} | dict(chosen or {})
     ask = _asker(client, period, values)
@@ -103,7 +109,7 @@ def run(
             errors.append(f"annotation {name}: {error}")
         marks += (_mark(dict(zip(columns, row, strict=True))) for row in rows)
     with ThreadPoolExecutor(THREADS) as pool:
-        panels = tuple(pool.map(lambda panel: _result(panel, ask), dashboard.panels))
+        panels = tuple(pool.map(lambda panel: _result(panel, ask, measure), dashboard.panels))
     return Answers(panels, values, tuple(marks), tuple(errors))
 
 
@@ -111,11 +117,16 @@ def _mark(row: Mapping[str, Any]) -> Mark:
     return Mark(row["time"], str(row.get("title", "")), str(row.get("text", "")))
 
 
+Measure = Callable[[str], Mapping[str, float]]
+"""Answers what a panel asks Prometheus: values by the label's value."""
 Asked = tuple[str, tuple[str, ...], tuple[tuple[Any, ...], ...], str | None]
 """The SQL as it was sent, names of the columns, the rows, and what went wrong."""
 
 
-def _result(panel: Panel, ask: Callable[[str], Asked]) -> Result:
+def _result(panel: Panel, ask: Callable[[str], Asked], measure: Measure | None) -> Result:
+    if panel.metric is not None:
+        rows = tuple(sorted(measure(panel.metric).items())) if measure is not None else ()
+        return Result(panel, panel.metric, ("name", "value"), rows)
     if panel.sql is None:
         return Result(panel)
     started = time.monotonic()

@@ -28,7 +28,9 @@ PROVISIONING = ROOT / "dashboards" / "provisioning"
 DOCUMENTS: dict[str, dict[str, Any]] = {
     name: plain(build()) for folder in FOLDERS for name, build in folder.dashboards.items()
 }
-WITH_QUERY = [(name, panel) for name, board in DOCUMENTS.items() for panel in board["panels"] if panel.get("targets")]
+ASKING = [(name, panel) for name, board in DOCUMENTS.items() for panel in board["panels"] if panel.get("targets")]
+WITH_QUERY = [(name, panel) for name, panel in ASKING if "rawSql" in panel["targets"][0]]
+MEASURED = [(name, panel) for name, panel in ASKING if "expr" in panel["targets"][0]]
 OVER_TIME = [(name, panel) for name, panel in WITH_QUERY if panel["type"] == "timeseries"]
 FIGURES = {"stat", "timeseries", "barchart", "piechart", "geomap"}
 PERIOD_END = datetime(2026, 1, 15, tzinfo=UTC)
@@ -46,7 +48,7 @@ def _board_of(panel: dict[str, Any]) -> dict[str, Any]:
 def _queries(board: dict[str, Any]) -> Iterator[str]:
     """Yield every query of a dashboard: panels, variables and annotations."""
     for panel in board["panels"]:
-        yield from (target["rawSql"] for target in panel.get("targets") or [])
+        yield from (target["rawSql"] for target in panel.get("targets") or [] if "rawSql" in target)
     yield from (one["query"]["rawSql"] for one in board["templating"]["list"] if one["type"] == "query")
     yield from (one["target"]["rawSql"] for one in board["annotations"].get("list", []) if one.get("target"))
 
@@ -133,7 +135,7 @@ def test_a_dashboard_has_variables_with_labels_and_words(board: dict[str, Any]):
 
 @boards
 def test_every_variable_is_used_and_every_one_used_is_there(board: dict[str, Any]):
-    variables = {one["name"] for one in board["templating"]["list"]} - {"datasource"}
+    variables = {one["name"] for one in board["templating"]["list"] if one["type"] != "datasource"}
     used = {name for sql in _queries(board) for name in re.findall(r"\$\{(\w+)[:}]", sql) if not name.startswith("__")}
     assert used == variables
 
@@ -153,7 +155,15 @@ def test_a_panel_asks_the_variable_data_source(panel: dict[str, Any]):
         assert holder["datasource"] == {"type": panels.DATASOURCE_TYPE, "uid": "${datasource}"}
 
 
-@_named(WITH_QUERY)
+@_named(MEASURED)
+def test_a_panel_about_parts_asks_the_prometheus_variable(panel: dict[str, Any]):
+    for holder in (panel, panel["targets"][0]):
+        assert holder["datasource"] == {"type": "prometheus", "uid": "${prometheus}"}
+    assert "prometheus" in {one["name"] for one in _board_of(panel)["templating"]["list"]}
+    assert panel["fieldConfig"]["defaults"]["unit"]
+
+
+@_named(ASKING)
 def test_a_panel_has_title_description_and_words_for_no_rows(panel: dict[str, Any]):
     assert panel["title"]
     assert len(panel["description"]) > 10
