@@ -33,6 +33,10 @@ TABLES = {
 """Tables that stream jobs fill, and the schemas of their columns."""
 
 _REFERENCE = re.compile(r"\{\{\s*(?:ref|source)\(\s*(?:'\w+'\s*,\s*)?'(\w+)'\s*\)\s*\}\}")
+_CONFIG = re.compile(r"\A\s*\{\{\s*config\(.*?^\s*\}\}", re.DOTALL | re.MULTILINE)
+"""A model's config, in which a hook may hold jinja of its own."""
+_OF_COLUMN = re.compile(r"\{\{\s*\w+\('(\w+)'\)\s*\}\}")
+"""A macro of one column: what it makes depends on that column."""
 _JINJA = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _LITERAL = re.compile(r"'([^']*)'")
 _WORD = re.compile(r"[a-zA-Z_]\w*")
@@ -70,7 +74,7 @@ def uses(sql: str, dialect: str) -> Uses:
     """Return what the statements of ``sql`` make of names; ``row.x`` is the name of a feed's column x.
 
     Raises:
-        sqlglot.errors.ParseError: the SQL is not of the dialect.
+        sqlglot.errors.SqlglotError: the SQL is not of the dialect.
     """
     found = Uses()
     for statement in filter(None, sqlglot.parse(sql, read=dialect)):
@@ -140,7 +144,8 @@ def models(folder: Path = MODELS) -> tuple[Query, ...]:
     for path in sorted(folder.rglob("*.sql")):
         text = path.read_text(encoding="utf-8")
         reads = frozenset(_REFERENCE.findall(text))
-        sql = _JINJA.sub(" ", _REFERENCE.sub(r"\1", text))
+        named = _OF_COLUMN.sub(r"\1", _REFERENCE.sub(r"\1", _CONFIG.sub("", text)))
+        sql = _JINJA.sub(" ", named)
         found.append(Query(path.stem, reads, sql, frozenset(_LITERAL.findall(sql))))
     return tuple(found)
 
@@ -223,6 +228,6 @@ def affected(source: catalog.Source, column: str) -> Affected:
 def _reached(model: Query, names: set[str]) -> set[str]:
     try:
         return uses(model.sql, "bigquery").changed(names)
-    except sqlglot.errors.ParseError:
+    except sqlglot.errors.SqlglotError:
         # A model with a macro that does not read as SQL: whatever it says depends on what it reads.
         return set(_WORD.findall(model.sql)) if names & set(_WORD.findall(model.sql)) else set()
