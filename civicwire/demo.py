@@ -10,17 +10,21 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from civicwire import line
+from civicwire import demo_truth, line
+from civicwire.demo_feeds import CHANGES, DEMO_FEEDS, published, total
 from civicwire.polling import connections
+from civicwire.preview.make import Preview, make
 from civicwire.sandbox.client import SandboxClient
 from civicwire.settings import ROOT, Settings
 from producers import catalog
+from producers.clients.csv_file import LOOKS
 from producers.poll import Poller
 from schemas import kafka_topics, topics
 from schemas.errors import FatalError, RetriableError
@@ -28,13 +32,13 @@ from stream_jobs.warehouse.connection import connect
 from stream_jobs.warehouse.writer import Writer
 
 Told = Callable[[str], None]
-FEEDS = ("austin_crime_reports", "san_diego_calls")
-"""The feeds of the demo: two protocols, two kinds of rows. `civicwire poll` reads all that the catalog has."""
+AT_ONCE = 3
+"""Feeds that are polled beside each other: with two, a core is idle while the portal answers."""
+LIVE_FEEDS = ("austin_crime_reports", "san_diego_calls")
+"""The feeds of ``--live``; `civicwire poll` reads all that the catalog has."""
 STREAM_SECONDS = 600.0
 VISIBLE_SECONDS = 120.0
 LIVE_DAYS = 30
-CHANGES = {"insert": 10, "late": 5, "revise": 10, "delete": 5}
-"""Rows that the live change touches in each feed."""
 
 
 @dataclass
@@ -70,14 +74,14 @@ class Demo:
         """
         started = time.perf_counter()
         self._up(["kafka", "registry", "flink", "warehouse", "portal"])
-        with self._jobs_starting():
+        feeds = [feed.source for feed in DEMO_FEEDS]
+        with self._jobs_starting(feeds):
             portal = SandboxClient(str(self._settings.require("portal").portal))
             self._seed(portal, rows, seed)
-            self._poll()
+            self._poll(feeds)
         self._stream_and_load()
         self._change(portal, seed)
-        self._build_and_preview()
-        self._compare(portal)
+        self._compare(portal, self._build_and_preview())
         self.outcome.total = time.perf_counter() - started
         return self.outcome
 
@@ -86,8 +90,8 @@ class Demo:
         started = time.perf_counter()
         self._up(["kafka", "registry", "flink", "warehouse"])
         since = (datetime.now(UTC) - timedelta(days=LIVE_DAYS)).date().isoformat()
-        with self._jobs_starting():
-            self._poll(since)
+        with self._jobs_starting(LIVE_FEEDS):
+            self._poll(LIVE_FEEDS, since)
         self._stream_and_load()
         self._build_and_preview()
         self.outcome.total = time.perf_counter() - started
@@ -109,10 +113,10 @@ class Demo:
             running.start_detached(self._settings, parts, told=lambda text: self._told(f"  {text}"))
 
     @contextmanager
-    def _jobs_starting(self) -> Iterator[None]:
+    def _jobs_starting(self, feeds: Iterable[str]) -> Iterator[None]:
         """Start the stream jobs beside what the block does, and wait for both."""
         # The jobs read the feeds that have a topic, and the poll that would make it comes later.
-        kafka_topics.ensure(str(self._settings.require("kafka").kafka), [topics.raw(source) for source in FEEDS])
+        kafka_topics.ensure(str(self._settings.require("kafka").kafka), [topics.raw(source) for source in feeds])
         command = [sys.executable, "-W", "ignore", "-m", "civicwire.cli", "jobs", "start"]
         environment = {"CIVICWIRE_HOME": str(self._settings.home.resolve())}
         starting = subprocess.Popen(
@@ -130,25 +134,39 @@ class Demo:
                 starting.wait()
 
     def _seed(self, portal: SandboxClient, rows: int, seed: int) -> None:
-        feeds = portal.health()["feeds"]
-        empty = [name for name in FEEDS if feeds[name]["rows"] == 0]
+        held = portal.health()["feeds"]
+        empty = [feed for feed in DEMO_FEEDS if held[feed.source]["rows"] == 0]
         if not empty:
             self._told("The sandbox portal has its rows from an earlier run")
             return
-        with self._timed("seed", f"Filling the sandbox portal with {rows:,} rows"):
-            for name in empty:
-                portal.seed(name, rows=rows // len(FEEDS), seed=seed)
+        today = datetime.now(UTC).date()
+        with self._timed("seed", f"Filling the sandbox portal with {total(rows):,} rows in {len(empty)} feeds"):
+            for feed in empty:
+                first, until = feed.days(today)
+                wanted = {"rows": feed.rows(rows), "seed": seed}
+                portal.seed(feed.source, **wanted, first=first.isoformat(), until=until.isoformat())
 
-    def _poll(self, since: str | None = None) -> None:
-        with self._timed("poll", "Polling the portal"):
-            for source in map(catalog.find, FEEDS):
-                receipt = self._poll_once(source, since)
+    def _poll(self, feeds: Iterable[str], since: str | None = None) -> None:
+        def polled(key: str) -> dict[str, Any]:
+            source = catalog.find(key)
+            # Of several past years' files one or two are read by each poll.
+            looks = -(-len(getattr(source.protocol, "files", ())) // LOOKS)
+            return self._poll_all(source, max(looks, 1), since)
+
+        with self._timed("poll", "Polling the portal"), ThreadPoolExecutor(AT_ONCE) as pool:
+            for receipt in pool.map(polled, feeds):
                 self.outcome.receipts.append(receipt)
                 self._told(
-                    f"  {source.key}: {receipt['rows_in']:,} rows in {receipt['requests']} requests, "
+                    f"  {receipt['source']}: {receipt['rows_in']:,} rows in {receipt['requests']} requests, "
                     f"{receipt['inserted']:,} inserted, {receipt['revised']:,} revised, "
                     f"{receipt['deleted']:,} deleted, {receipt['dead']:,} dead"
                 )
+
+    def _poll_all(self, source: catalog.Source, looks: int, since: str | None) -> dict[str, Any]:
+        """Poll a feed so often that each of its files has been looked at; return the receipts added up."""
+        receipts = [self._poll_once(source, since) for _ in range(looks)]
+        summed = ("rows_in", "requests", "inserted", "revised", "reappeared", "deleted", "dead", "late")
+        return receipts[-1] | {name: sum(receipt[name] for receipt in receipts) for name in summed}
 
     def _poll_once(self, source: catalog.Source, since: str | None = None) -> dict[str, Any]:
         reach = connections(self._settings, since)
@@ -169,36 +187,39 @@ class Demo:
     def _change(self, portal: SandboxClient, seed: int) -> None:
         """Change rows at the portal and measure until each is in the warehouse and its windows are restated."""
         stop = threading.Event()
+        changed = [catalog.find(feed.source) for feed in DEMO_FEEDS if feed.changes]
         with Writer.of(self._settings) as writer:
             follower = threading.Thread(target=writer.run, args=(stop,), daemon=True)
             follower.start()
             try:
-                with self._timed("live change", "Changing rows at the portal: new, late, revised and deleted ones"):
-                    for source in map(catalog.find, FEEDS):
-                        self._change_feed(portal, source, seed)
+                with (
+                    self._timed("live change", "Changing rows at the portal: new, late, revised and deleted ones"),
+                    ThreadPoolExecutor(AT_ONCE) as pool,
+                ):
+                    self.outcome.changes += pool.map(lambda one: self._change_feed(portal.base_url, one, seed), changed)
             finally:
                 stop.set()
                 follower.join()
 
-    def _change_feed(self, portal: SandboxClient, source: catalog.Source, seed: int) -> None:
+    def _change_feed(self, address: str, source: catalog.Source, seed: int) -> dict[str, Any]:
+        portal = SandboxClient(address)
         version = int(portal.health()["feeds"][source.key]["version"])
         touched = portal.mutate(source.key, **CHANGES, seed=seed + version)
         changed = time.perf_counter()
         receipt = self._poll_once(source)
         polled = time.perf_counter() - changed
-        keys = {kind: [f"{source.key}:{row['key']}" for row in rows] for kind, rows in touched.items()}
-        rows_after = self._until(lambda: self._all_visible(keys, receipt["poll_id"]), changed, "the changed rows")
+        rows_after = self._until(lambda: self._visible(receipt), changed, f"the changed rows of {source.key}")
         live = int(portal.health()["feeds"][source.key]["rows"])
-        windows_after = self._until(lambda: self._windows_total(source.key) == live, changed, "the windows")
-        self.outcome.changes.append(
-            {
-                "source": source.key,
-                **{kind: len(rows) for kind, rows in touched.items()},
-                "polled_seconds": round(polled, 2),
-                "in_warehouse_seconds": round(rows_after, 2),
-                "windows_restated_seconds": round(windows_after, 2),
-            }
+        windows_after = self._until(
+            lambda: self._windows_total(source.key) == live, changed, f"the windows of {source.key}"
         )
+        return {
+            "source": source.key,
+            **{kind: len(rows) for kind, rows in touched.items()},
+            "polled_seconds": round(polled, 2),
+            "in_warehouse_seconds": round(rows_after, 2),
+            "windows_restated_seconds": round(windows_after, 2),
+        }
 
     def _until(self, done: Callable[[], bool], since: float, what: str) -> float:
         deadline = time.perf_counter() + VISIBLE_SECONDS
@@ -227,15 +248,15 @@ class Demo:
         finally:
             warehouse.close()
 
-    def _all_visible(self, keys: dict[str, list[str]], poll_id: str) -> bool:
-        ids = sorted({key for rows in keys.values() for key in rows})
+    def _visible(self, receipt: dict[str, Any]) -> bool:
+        """Return whether every change of a poll has arrived: the rows whose newest revision it brought."""
         dataset = f"`{self._settings.project}.{self._settings.dataset}`"
         found = self._query(
-            f"select count(*) from {dataset}.incidents where incident_id in unnest(@ids) and poll_id = @poll",  # noqa: S608
-            ids=ids,
-            poll=poll_id,
+            f"select count(*) from {dataset}.incidents where source = @source and poll_id = @poll",  # noqa: S608
+            source=receipt["source"],
+            poll=receipt["poll_id"],
         )
-        return bool(found[0][0] == len(ids))
+        return bool(found[0][0] == published(receipt))
 
     def _windows_total(self, source: str) -> int:
         dataset = f"`{self._settings.project}.{self._settings.dataset}`"
@@ -246,9 +267,8 @@ class Demo:
         )
         return int(found[0][0])
 
-    def _build_and_preview(self) -> None:
+    def _build_and_preview(self) -> Preview:
         from civicwire.commands import build  # noqa: PLC0415
-        from civicwire.preview.make import make  # noqa: PLC0415
 
         with self._timed("marts", "Building the marts and their tests with dbt"):
             built = build.run(self._settings)
@@ -258,17 +278,18 @@ class Demo:
                     f"dbt failed at {len(built.failed)} nodes:\n{failed}\nRun `civicwire build` to see all."
                 )
             self._told(f"  {len(built.nodes)} seeds, models and tests passed")
-        with self._timed("preview", "Rendering the dashboard"):
-            made = make(self._settings, self._settings.home / "preview.html")
-            if made.failed:
-                raise FatalError(f"{len(made.failed)} panels failed: run `civicwire preview` to see them.")
-            self.outcome.preview = str(made.file)
+        with self._timed("preview", "Rendering the dashboards"):
+            made = make(self._settings, self._settings.home / "preview")
+            if wrong := [*(result.error for result in made.failed), *made.errors]:
+                raise FatalError(f"{len(wrong)} queries of the dashboards failed: run `civicwire preview` to see them.")
+            self.outcome.preview = str(made.index)
+        return made
 
-    def _compare(self, portal: SandboxClient) -> None:
-        """Compare what the portal publishes now with the warehouse, the windows and the marts."""
+    def _compare(self, portal: SandboxClient, preview: Preview) -> None:
+        """Compare what the portal publishes now with the warehouse, the windows, the marts and the panels."""
         dataset = f"{self._settings.project}.{self._settings.dataset}"
         with self._timed("compare", "Comparing the warehouse with the portal's truth"):
-            for source in FEEDS:
+            for source in LIVE_FEEDS:
                 truth = portal.summary(source)
                 live = self._query(
                     f"select count(*) from `{dataset}`.incidents where source = @source and not deleted",  # noqa: S608
@@ -291,6 +312,8 @@ class Demo:
                     name = "unknown" if area in ("", "-1") else area
                     by_area[name] = by_area.get(name, 0) + count
                 self._figure(source, "rows by area (windows)", by_area, {k: int(v) for k, v in areas})
+            for dashboard, panel, counted, shown in demo_truth.compared(portal, preview.pages):
+                self._figure(dashboard, panel, counted, shown)
 
     def _figure(self, source: str, name: str, portal: Any, warehouse: Any) -> None:
         self.outcome.figures.append({"source": source, "figure": name, "portal": portal, "warehouse": warehouse})

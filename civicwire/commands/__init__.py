@@ -20,6 +20,7 @@ MODULES = (
     "load",
     "build",
     "preview",
+    "dashboards",
     "look",
     "asof",
     "backup",

@@ -67,7 +67,7 @@ def _print(console: Any, home: Path, outcome: Any) -> None:
         console.print(table)
     if outcome.figures:
         table = Table(title="Warehouse against the portal's truth", title_justify="left")
-        for column in ("source", "figure", "portal", "warehouse", "equal"):
+        for column in ("feed or dashboard", "figure or panel", "portal", "warehouse", "equal"):
             table.add_column(column)
         for figure in outcome.figures:
             same = figure["portal"] == figure["warehouse"]
@@ -82,7 +82,7 @@ def _print(console: Any, home: Path, outcome: Any) -> None:
     spent = ", ".join(f"{step} {seconds} s" for step, seconds in outcome.seconds.items())
     console.print(f"{outcome.total:.0f} s in all ({spent})")
     console.print(
-        f"\nLook at the dashboard   {outcome.preview}\n"
+        f"\nLook at the dashboards  {outcome.preview}\n"
         "Look at the feeds       civicwire status\n"
         "Look at the jobs        civicwire jobs ls\n"
         f"Stop, keeping the data  civicwire down          (data: {home})"

@@ -19,6 +19,8 @@ class Look:
     unit: str | None
     colour: str | None
     width: int | None
+    decimals: int | None
+    dashed: bool
     cell: str
     """Grafana's cell type in tables: auto, gauge, color-background or color-text."""
     alert_at: float | None
@@ -44,6 +46,13 @@ class Panel:
     defaults: Mapping[str, Any]
     overrides: Mapping[str, Mapping[str, Any]]
     links: tuple[tuple[str, str], ...] = ()
+    metric: str | None = None
+    """What a panel asks Prometheus; its ``sql`` is None then."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether the panel has a query."""
+        return self.sql is not None or self.metric is not None
 
     @property
     def scheme(self) -> str:
@@ -55,6 +64,11 @@ class Panel:
         """Whether this is a table whose cells are coloured by a continuous scheme."""
         cell = self.defaults.get("custom", {}).get("cellOptions", {}).get("type")
         return self.kind == "table" and cell == "color-background" and self.scheme.startswith("continuous-")
+
+    @property
+    def is_ranking(self) -> bool:
+        """Whether this is a bar chart of one series with its values beside the bars."""
+        return self.kind == "barchart" and self.options.get("showValue") == "always"
 
     def look(self, column: str) -> Look:
         """Return how ``column`` of the result is shown."""
@@ -69,6 +83,8 @@ class Panel:
             unit=own.get("unit", self.defaults.get("unit")),
             colour=colour.get("fixedColor"),
             width=own.get("custom.width"),
+            decimals=own.get("decimals", self.defaults.get("decimals")),
+            dashed=own.get("custom.lineStyle", {}).get("fill") == "dash",
             cell=cell.get("type", "auto"),
             alert_at=alert[0],
             alert_colour=alert[1],
@@ -76,8 +92,27 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable as it is when nobody has chosen anything.
+
+    Attributes:
+        name: in queries.
+        label: for people; empty where it is not shown.
+        shown: its value in words.
+        values: its values; of one whose values a query returns, none.
+        sql: that query; None where the values are fixed.
+    """
+
+    name: str
+    label: str
+    shown: str
+    values: tuple[str, ...]
+    sql: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Dashboard:
-    """One dashboard: its panels in reading order and its variables' values when nobody has chosen any."""
+    """One dashboard: its panels in reading order, its variables, and the queries of its annotations by their names."""
 
     uid: str
     title: str
@@ -85,7 +120,8 @@ class Dashboard:
     time_from: str
     time_to: str
     panels: tuple[Panel, ...]
-    variables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    variables: tuple[Variable, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)
     links: tuple[tuple[str, str], ...] = ()
 
 
@@ -105,7 +141,12 @@ def read(path: Path) -> Dashboard:
             time_from=document["time"]["from"],
             time_to=document["time"]["to"],
             panels=tuple(panels),
-            variables={one["name"]: _values(one) for one in document.get("templating", {}).get("list", [])},
+            variables=tuple(_variable(one) for one in document.get("templating", {}).get("list", []) if _asked(one)),
+            annotations={
+                one["name"]: one["target"]["rawSql"]
+                for one in document.get("annotations", {}).get("list", [])
+                if "rawSql" in one.get("target", {})
+            },
             links=_links(document),
         )
     except FileNotFoundError:
@@ -132,7 +173,8 @@ def _panel(panel: dict[str, Any]) -> Panel:
         y=place.get("y", 0),
         w=place["w"],
         h=place["h"],
-        sql=targets[0]["rawSql"] if targets else None,
+        sql=targets[0].get("rawSql") if targets else None,
+        metric=targets[0].get("expr") if targets else None,
         no_value=config.get("defaults", {}).get("noValue", "No data"),
         options=panel.get("options", {}),
         defaults=config.get("defaults", {}),
@@ -145,12 +187,22 @@ def _links(holder: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple((one["title"], one["url"]) for one in holder.get("links") or [] if one.get("url"))
 
 
-def _values(variable: dict[str, Any]) -> tuple[str, ...]:
-    """Return a variable's values by default; All means every option."""
+def _asked(variable: dict[str, Any]) -> bool:
+    """Return whether queries use the variable: that of the data source decides where they go."""
+    return bool(variable["type"] != "datasource")
+
+
+def _variable(variable: dict[str, Any]) -> Variable:
+    """Return a variable at its default; All means every option."""
+    name, label = variable["name"], variable.get("label", variable["name"])
     if variable["type"] == "constant":
-        return (str(variable["query"]),)
+        return Variable(name, "", "", (str(variable["query"]),))
+    if variable["type"] == "query":
+        return Variable(name, label, "all", (), variable["query"]["rawSql"])
     current = variable["current"]["value"]
     chosen = current if isinstance(current, list) else [current]
     if "$__all" in chosen:
-        return tuple(str(one["value"]) for one in variable["options"] if one["value"] != "$__all")
-    return tuple(str(one) for one in chosen)
+        everything = tuple(str(one["value"]) for one in variable["options"] if one["value"] != "$__all")
+        return Variable(name, label, "all", everything)
+    words = [str(one["text"]) for one in variable["options"] if one["value"] in chosen]
+    return Variable(name, label, ", ".join(words), tuple(str(one) for one in chosen))

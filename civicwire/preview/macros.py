@@ -12,6 +12,7 @@ from schemas.errors import ConfigError
 INTERVAL = timedelta(days=1)
 """What $__interval means here: with a period of years, Grafana's own choice is near a day."""
 
+_DAY = "date:YYYY-MM-DD"
 _VARIABLE = re.compile(r"\$\{(?P<braced>\w+)(?::(?P<form>[\w:-]+))?\}|\$(?P<plain>(?!__)[A-Za-z_]\w*)")
 _MACRO = re.compile(r"\$__(\w+)")
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -45,6 +46,8 @@ def _variables(sql: str, period: Period, variables: Mapping[str, tuple[str, ...]
             return ",".join("'" + one.replace("'", "\\'") + "'" for one in values)
         if form == "csv":
             return ",".join(values)
+        if form == _DAY and name in built_in:
+            return f"{period.start if name == '__from' else period.end:%Y-%m-%d}"
         if form == "date:iso" and name in built_in:
             return _rfc3339(period.start if name == "__from" else period.end, milliseconds=True)
         raise ConfigError(f"${{{name}{':' + form if form else ''}}} is not expanded here: use singlequote or csv.")

@@ -9,13 +9,19 @@ from civicwire.preview import units
 from civicwire.preview.document import Look
 from civicwire.preview.results import Result
 
+ROW_PIXELS = 30
+"""Of Grafana's grid. A table is as high as its panel and scrolls, as there."""
 _SHORT = 28
 """Characters of a text that stays on one line of a table."""
 
 
 def figures(result: Result) -> str:
-    """Return large figures: one for each row, named by its text, or one for each column of a single row."""
-    named = any(isinstance(value, str) for row in result.rows for value in row)
+    """Return large figures: one for each row, named by its text, or one for each column of a single row.
+
+    Grafana shows texts as figures only where the panel asks for every field.
+    """
+    every_column = bool(result.panel.options.get("reduceOptions", {}).get("fields"))
+    named = not every_column and any(isinstance(value, str) for row in result.rows for value in row)
     shown: list[tuple[str, Any, Look]] = []
     if named:
         for row in result.rows:
@@ -26,13 +32,13 @@ def figures(result: Result) -> str:
         looks = [result.panel.look(column) for column in result.columns]
         shown = [(look.heading, value, look) for look, value in zip(looks, result.rows[0], strict=True)]
     figure = '<div class="figure"><div class="value">{}</div><div class="name">{}</div></div>'
-    blocks = [figure.format(_value(value, look.unit), escape(name)) for name, value, look in shown]
+    blocks = [figure.format(_value(value, look), escape(name)) for name, value, look in shown]
     return f'<div class="figures">{"".join(blocks)}</div>'
 
 
-def _value(value: Any, unit: str | None) -> str:
+def _value(value: Any, look: Look) -> str:
     """Return a large figure; the words behind a number are smaller."""
-    number, _, words = units.text(value, unit).partition(" ")
+    number, _, words = units.text(value, look.unit, look.decimals).partition(" ")
     return escape(number) + (f" <small>{escape(words)}</small>" if words else "")
 
 
@@ -48,7 +54,9 @@ def table(result: Result) -> str:
         "<tr>" + "".join(_cell(row[at], look, most[at], right=numeric[at]) for at, look in enumerate(looks)) + "</tr>"
         for row in result.rows
     )
-    return f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+    height = f"max-height:{result.panel.h * ROW_PIXELS}px"
+    table = f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    return f'<div class="scroll" style="{height}">{table}</div>'
 
 
 def _is_number(value: Any) -> bool:
@@ -61,7 +69,7 @@ def _class(words: str, *, right: bool) -> str:
 
 
 def _cell(value: Any, look: Look, most: float, *, right: bool) -> str:
-    words = escape(units.text(value, look.unit))
+    words = escape(units.text(value, look.unit, look.decimals))
     if look.cell == "gauge" and most:
         bar = f'<i style="width:{100 * (value or 0) / most:.1f}%;background:{escape(look.colour or "#888")}"></i>'
         return f'<td class="gauge"><span class="bar">{bar}</span><span class="number">{words}</span></td>'

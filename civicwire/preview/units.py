@@ -7,10 +7,18 @@ from typing import Any
 
 _SPANS = ((86_400 * 365.25, "year"), (86_400 * 30.44, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
 _EXACT_BELOW = 10
+_SECONDS = {"s": 1, "h": 3_600}
 
 
-def text(value: Any, unit: str | None) -> str:
-    """Return ``value`` as text: ``locale`` separates thousands, ``s`` is a span of seconds, null is a dash."""
+def text(value: Any, unit: str | None, decimals: int | None = None) -> str:
+    """Return ``value`` as text; null is a dash.
+
+    Args:
+        value: of a result.
+        unit: Grafana's: ``locale`` separates thousands, ``s`` and ``h`` are spans of time, ``percentunit`` is a
+            fraction of 1, ``bytes`` counts in 1,024, ``suffix:words`` puts words behind.
+        decimals: digits behind the point; None leaves it to the unit.
+    """
     if value is None:
         return "\N{EN DASH}"
     if isinstance(value, datetime):
@@ -19,9 +27,26 @@ def text(value: Any, unit: str | None) -> str:
         return value.isoformat()
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return str(value)
-    if unit == "s":
-        return span(value)
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
+    return _number(value, unit or "", decimals)
+
+
+def _number(value: float, unit: str, decimals: int | None) -> str:
+    if unit in _SECONDS:
+        return span(value * _SECONDS[unit])
+    if unit == "bytes":
+        return _bytes(value)
+    if unit == "percentunit":
+        return f"{100 * value:.{1 if decimals is None else decimals}f} %"
+    if decimals is None:
+        decimals = 0 if float(value).is_integer() else 2
+    return f"{value:,.{decimals}f} {unit.removeprefix('suffix:') if unit.startswith('suffix:') else ''}".rstrip()
+
+
+def _bytes(count: float) -> str:
+    for size, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if count >= size:
+            return f"{count / size:.1f} {name}"
+    return f"{count:.0f} B"
 
 
 def span(seconds: float) -> str:
@@ -31,4 +56,4 @@ def span(seconds: float) -> str:
         if amount >= 1:
             shown = f"{amount:.1f}".removesuffix(".0") if amount < _EXACT_BELOW else f"{amount:.0f}"
             return f"{shown} {name}" + ("" if shown == "1" else "s")
-    return f"{seconds:.0f} seconds"
+    return f"{seconds:.1f} seconds" if 0 < seconds < _EXACT_BELOW else f"{seconds:.0f} seconds"

@@ -1,41 +1,49 @@
-"""The committed JSON is what the code builds."""
+"""What is committed is what the code builds."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from dashboards import __main__ as generator
 
-
-def test_committed_json_is_up_to_date():
-    assert generator.stale() == [], "run `python -m dashboards` and commit dashboards/generated/"
+AUSTIN = "generated/cities/austin.json"
 
 
-def test_an_edited_a_missing_and_an_orphaned_file_are_stale(tmp_path: Path):
-    assert generator.stale(tmp_path) == ["public_safety.json"]
+@pytest.fixture
+def room(tmp_path: Path) -> Path:
     generator.write(tmp_path)
-    assert generator.stale(tmp_path) == []
-    edited = json.loads((tmp_path / "public_safety.json").read_text(encoding="utf-8"))
+    return tmp_path
+
+
+def test_what_is_committed_is_up_to_date():
+    assert generator.stale() == [], "run `python -m dashboards` and commit dashboards/"
+
+
+def test_an_edited_a_missing_and_an_orphaned_file_are_stale(room: Path):
+    assert generator.stale(room) == []
+    edited = json.loads((room / AUSTIN).read_text(encoding="utf-8"))
     edited["title"] = "Edited by hand"
-    (tmp_path / "public_safety.json").write_text(json.dumps(edited), encoding="utf-8")
-    (tmp_path / "nobody.json").write_text("{}", encoding="utf-8")
-    assert generator.stale(tmp_path) == ["nobody.json", "public_safety.json"]
+    (room / AUSTIN).write_text(json.dumps(edited), encoding="utf-8")
+    (room / "generated/nobody.json").write_text("{}", encoding="utf-8")
+    (room / generator.RULES).unlink()
+    assert generator.stale(room) == [AUSTIN, "generated/nobody.json", generator.RULES]
 
 
-def test_writing_restores_what_is_stale_and_removes_orphans(tmp_path: Path):
-    (tmp_path / "nobody.json").write_text("{}", encoding="utf-8")
-    assert generator.write(tmp_path) == ["nobody.json", "public_safety.json"]
-    assert [path.name for path in tmp_path.iterdir()] == ["public_safety.json"]
+def test_writing_restores_what_is_stale_and_removes_orphans(room: Path):
+    shutil.rmtree(room / "generated/feeds")
+    (room / "generated/nobody.json").write_text("{}", encoding="utf-8")
+    changed = generator.write(room)
+    assert changed == ["generated/feeds/is_it_true.json", "generated/feeds/pipeline.json", "generated/nobody.json"]
+    assert generator.stale(room) == []
 
 
-def test_check_exits_with_1_and_says_how_to_repair(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+def test_check_exits_with_1_and_says_how_to_repair(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setattr("sys.argv", ["dashboards", "--check"])
-    monkeypatch.setattr(generator, "stale", lambda: ["public_safety.json"])
+    monkeypatch.setattr(generator, "stale", lambda: [AUSTIN])
     assert generator.main() == 1
     assert "python -m dashboards" in capsys.readouterr().err
 

@@ -23,14 +23,27 @@ def _read(tmp_path: Path, board: Any) -> document.Dashboard:
     return document.read(file)
 
 
+AUSTIN = GENERATED / "cities" / "austin.json"
+
+
 def test_panels_come_in_reading_order():
-    panels = document.read(GENERATED).panels
+    panels = document.read(AUSTIN).panels
     assert [(panel.y, panel.x) for panel in panels] == sorted((panel.y, panel.x) for panel in panels)
 
 
-def test_all_means_every_option_and_a_constant_is_itself():
-    variables = document.read(GENERATED).variables
-    assert variables == {"source": ("austin_crime_reports", "san_diego_calls"), "dataset": ("civicwire",)}
+def test_all_means_every_option_a_constant_is_itself_and_a_query_is_kept():
+    variables = {one.name: one for one in document.read(GENERATED / "cities" / "cities.json").variables}
+    assert variables["city"].values == ("Austin", "Los Angeles")
+    assert (variables["per"].values, variables["per"].shown) == (("quarter",), "Quarter")
+    assert (variables["dataset"].values, variables["dataset"].label) == (("civicwire",), "")
+    assert "select distinct category" in (variables["category"].sql or "")
+    assert "datasource" not in variables
+
+
+def test_annotations_are_read_by_their_names():
+    (name, sql), *others = document.read(AUSTIN).annotations.items()
+    assert (name, others) == ("Breaks", [])
+    assert "as time" in sql
 
 
 def test_an_override_goes_before_the_panels_default(tmp_path: Path):

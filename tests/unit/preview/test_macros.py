@@ -30,6 +30,7 @@ VARIABLES = {"dataset": ("civicwire",), "source": ("a", "b")}
         ("$__timeGroup(t, $__interval)", "TIMESTAMP_MILLIS(DIV(UNIX_MILLIS(t), 86400000) * 86400000)"),
         ("$__interval_ms", "86400000"),
         ("${__from} ${__to:date:iso}", "1704067200000 2024-06-30T12:30:05.000Z"),
+        ("'${__from:date:YYYY-MM-DD}' '${__to:date:YYYY-MM-DD}'", "'2024-01-01' '2024-06-30'"),
         ("${dataset}_marts.x", "civicwire_marts.x"),
         ("$dataset.x", "civicwire.x"),
         ("in (${source:singlequote})", "in ('a','b')"),
