@@ -24,6 +24,8 @@ MINI_BATCH_LATENCY = "500 ms"
 """Window counts collect changes this long: enough to fold a poll's burst, short beside the time of a poll."""
 MINI_BATCH_ROWS = "5000"
 
+TABLE = "create temporary table"
+"""Beginning of the statements that name addresses and topics; all others are the job's own."""
 WRITES = {"normalize": topics.INCIDENTS, "windows": topics.INCIDENT_COUNTS}
 """The topic of each job whose version is the job's: all that it writes has the same."""
 GROUPS = {"normalize": "civicwire-normalise", "windows": "civicwire-windows"}
@@ -82,7 +84,7 @@ class Job:
     def fingerprint(self) -> str:
         """Changes with the job's own statements and its delivery guarantee: then an old checkpoint may not fit."""
         statements = (*self.definitions, *self.inserts)
-        own = [text for text in statements if not text.startswith("create temporary table")]
+        own = [text for text in statements if not text.startswith(TABLE)]
         own.append("exactly-once" if any("= 'exactly-once'" in text for text in statements) else "at-least-once")
         return hashlib.blake2b("\n".join(own).encode(), digest_size=8).hexdigest()
 

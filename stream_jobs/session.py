@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ import requests
 from schemas import kafka_topics, registry
 from schemas.errors import FatalError, RetriableError
 from stream_jobs import restate
-from stream_jobs.jobs import Job
+from stream_jobs.jobs import TABLE, Job
 from stream_jobs.tables import Cluster
 
 SUBMIT = Path(__file__).parent / "submit.py"
@@ -57,7 +58,7 @@ class Running:
     """One job as Flink reports it.
 
     Attributes:
-        name: normalize or windows.
+        name: normalize or windows; with a version where it writes a later one of its topics: windows.v2.
         id: Flink's job id.
         state: Flink's word, RUNNING for example.
         tasks_running: tasks that run, of ``tasks``.
@@ -188,6 +189,27 @@ class Session:
         ]
         return max(found, key=_written).parent.as_uri() if found else None
 
+    def as_it_ran(self, job: Job) -> Job:
+        """Return ``job`` with the statements with which it was last started, which the files may have lost since."""
+        known = self._remembered().get(job.name, {}).get("statements")
+        if known is None:
+            return job
+        tables = [text for text in job.definitions if text.startswith(TABLE)]
+        return replace(job, definitions=(*tables, *known["views"]), inserts=tuple(known["inserts"]))
+
+    def ran_over(self, name: str) -> list[str] | None:
+        """Return the topics over which the job of that name was last started; None where that is not known."""
+        known: list[str] | None = self._remembered().get(name, {}).get("reads")
+        return known
+
+    def forget(self, names: Sequence[str]) -> None:
+        """Forget jobs that do not run any more, and delete their checkpoints."""
+        remembered = self._remembered()
+        for name in names:
+            for job_id in remembered.pop(name, {}).get("ids", []):
+                shutil.rmtree(self._folder / "checkpoints" / job_id, ignore_errors=True)
+        self._write(remembered)
+
     def _submit(self, jobs: Sequence[Job], checkpoints: Mapping[str, str | None], launcher: Launcher) -> dict[str, str]:
         address = urlsplit(self._rest)
         request = {
@@ -258,7 +280,16 @@ class Session:
         remembered = self._remembered()
         # The ids of before are kept while the job goes on from them: it may die before its own first checkpoint.
         earlier = remembered.get(job.name, {}).get("ids", []) if restored else []
-        remembered[job.name] = {"fingerprint": job.fingerprint, "reads": _reads(job), "ids": [*earlier, job_id]}
+        views = [text for text in job.definitions if not text.startswith(TABLE)]
+        remembered[job.name] = {
+            "fingerprint": job.fingerprint,
+            "reads": _reads(job),
+            "ids": [*earlier, job_id],
+            "statements": {"views": views, "inserts": list(job.inserts)},
+        }
+        self._write(remembered)
+
+    def _write(self, remembered: dict[str, Any]) -> None:
         fresh = self._memory.with_suffix(".new")
         fresh.write_text(json.dumps(remembered, indent=2), encoding="utf-8")
         fresh.replace(self._memory)

@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -84,7 +84,7 @@ class Watch:
         self._lock = threading.Lock()
         self._next = 0
         self._known = Versions()
-        self._at = TopicPartition(VERSIONS.name, 0, OFFSET_BEGINNING)
+        self._at = TopicPartition(VERSIONS.name, 0)
         self._consumer: Consumer | None = None
 
     def current(self) -> Versions:
@@ -100,12 +100,22 @@ class Watch:
                 return Versions()
             if end < self._next:  # the topic was deleted and made again
                 self._forget()
-            deadline = time.monotonic() + TIMEOUT_SECONDS
+            if self._next < end:
+                self._read(end)
+            return self._known
+
+    def _read(self, end: int) -> None:
+        """Read to ``end``. Only meanwhile is the topic fetched: the next question would wait behind an idle fetch."""
+        reader = self._reader()
+        reader.assign([TopicPartition(VERSIONS.name, 0, self._next or OFFSET_BEGINNING)])
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        try:
             while self._next < end:
                 if time.monotonic() > deadline:
                     raise self._silent("its record cannot be read")
-                self._take(self._reader())
-            return self._known
+                self._take(reader)
+        finally:
+            reader.unassign()
 
     def _take(self, reader: Consumer) -> None:
         for message in reader.consume(100, LOOK_SECONDS):
@@ -120,7 +130,10 @@ class Watch:
                 "Not running: registry, which is needed to read which topics are live. Start it with `civicwire up`."
             )
         record = registry.decode(self._registry_url, value)
-        generations = tuple(Generation(**{**one, "sources": tuple(one["sources"])}) for one in record["generations"])
+        generations = tuple(
+            Generation(**one | {"number": int(number), "sources": tuple(one["sources"].split())})
+            for number, one in sorted(record["generations"].items())
+        )
         return Versions(record["live"], record["newest"], record["target"], record["step"], generations)
 
     def _reader(self) -> Consumer:
@@ -133,11 +146,12 @@ class Watch:
                     "log_level": kafka_topics.SYSLOG_CRITICAL,
                 }
             )
-            self._consumer.assign([self._at])
         return self._consumer
 
     def _end(self) -> int | None:
         """Return the offset after the newest record; None where there is no topic."""
+        if self._consumer is None and not self._there():
+            return None
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while True:
             try:
@@ -150,6 +164,14 @@ class Watch:
                 if code not in _ELECTING or time.monotonic() > deadline:
                     raise self._silent(error) from error
             time.sleep(LOOK_SECONDS)
+
+    def _there(self) -> bool:
+        """Asked before the first look, because the client waits for a topic that it does not know."""
+        try:
+            names = kafka_topics.admin(self._bootstrap_servers).list_topics(timeout=TIMEOUT_SECONDS).topics
+        except KafkaException as error:
+            raise self._silent(error) from error
+        return VERSIONS.name in names
 
     def _forget(self) -> None:
         if self._consumer is not None:
@@ -201,10 +223,10 @@ def write(bootstrap_servers: str, registry_url: str, versions: Versions) -> Vers
 
 
 def _record(versions: Versions) -> dict[str, Any]:
-    generations = [
-        {**asdict(replace(one, versions={})), "versions": dict(one.versions), "sources": list(one.sources)}
-        for one in sorted(versions.generations, key=lambda one: one.number)
-    ]
+    generations = {
+        str(one.number): asdict(one) | {"versions": dict(one.versions), "sources": " ".join(one.sources)}
+        for one in versions.generations
+    }
     return {
         "live": versions.live,
         "newest": versions.newest,
