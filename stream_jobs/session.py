@@ -25,6 +25,7 @@ import requests
 
 from schemas import kafka_topics, registry
 from schemas.errors import FatalError, RetriableError
+from schemas.topics import RAW_PREFIX
 from stream_jobs import restate
 from stream_jobs.jobs import TABLE, Job
 from stream_jobs.tables import Cluster
@@ -92,6 +93,19 @@ class Started:
     id: str
     action: str
     checkpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a job was last started: the topics that it reads, and whether it writes in transactions."""
+
+    reads: list[str]
+    exactly_once: bool
+
+    @property
+    def feeds(self) -> list[str]:
+        """The sources of the raw topics among those that it reads."""
+        return [name.removeprefix(RAW_PREFIX) for name in self.reads if name.startswith(RAW_PREFIX)]
 
 
 class Session:
@@ -197,10 +211,13 @@ class Session:
         tables = [text for text in job.definitions if text.startswith(TABLE)]
         return replace(job, definitions=(*tables, *known["views"]), inserts=tuple(known["inserts"]))
 
-    def ran_over(self, name: str) -> list[str] | None:
-        """Return the topics over which the job of that name was last started; None where that is not known."""
-        known: list[str] | None = self._remembered().get(name, {}).get("reads")
-        return known
+    def ran(self, name: str) -> Ran | None:
+        """Return how the job of that name was last started; None where it never was."""
+        known = self._remembered().get(name, {})
+        if "statements" not in known:
+            return None
+        inserts = " ".join(known["statements"]["inserts"])
+        return Ran(known["reads"], exactly_once="sink.transactional-id-prefix" in inserts)
 
     def forget(self, names: Sequence[str]) -> None:
         """Forget jobs that do not run any more, and delete their checkpoints."""

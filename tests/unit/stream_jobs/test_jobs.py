@@ -102,7 +102,7 @@ def test_transactional_sinks_never_share_their_ids():
 )
 def test_the_feeds_that_are_polled_are_those_whose_topic_exists_and_none_means_all(monkeypatch, present, polled):
     monkeypatch.setattr(tail, "partitions", lambda _, names: [(name, 0) for name in names if name in present])
-    assert start._polled("broker:9092") == polled
+    assert start.feeds_polled("broker:9092") == polled
 
 
 def test_a_broker_that_is_away_when_feeds_are_looked_up_is_named_with_the_way_on(monkeypatch):
@@ -111,7 +111,7 @@ def test_a_broker_that_is_away_when_feeds_are_looked_up_is_named_with_the_way_on
 
     monkeypatch.setattr(tail, "partitions", away)
     with pytest.raises(RetriableError, match="civicwire status"):
-        start._polled("broker:9092")
+        start.feeds_polled("broker:9092")
 
 
 def test_a_feed_keeps_its_transactions_when_another_comes_before_it():
