@@ -351,7 +351,7 @@ class Replay:
 
     def _offsets_at(self, wanted: list[progress.Partition], at: datetime) -> dict[progress.Partition, int]:
         """Return the first offset of each partition that the broker got at that instant or later."""
-        spec = OffsetSpec.for_timestamp(int(at.timestamp() * 1000))  # type: ignore[no-untyped-call]
+        spec = OffsetSpec.for_timestamp(int(at.timestamp() * 1000))
         ends = progress.ends(self._kafka, wanted)
         futures = kafka_topics.admin(self._kafka).list_offsets({TopicPartition(*place): spec for place in wanted})
         try:

@@ -136,12 +136,12 @@ class Home(Line):
         stop, seen = threading.Event(), []
         dataset = f"{self.settings.project}.{self.settings.dataset}"
         sql = (
-            "select (select count(*) from `{0}.incidents`) as incidents, "
-            "(select count(distinct incident_id) from `{0}.incidents`) as different, "
-            "(select count(*) from `{0}.incident_counts`) as windows, "
+            f"select (select count(*) from `{dataset}.incidents`) as incidents, "
+            f"(select count(distinct incident_id) from `{dataset}.incidents`) as different, "
+            f"(select count(*) from `{dataset}.incident_counts`) as windows, "
             "(select count(distinct concat(source, grain, cast(window_start as string), area, category, kind)) "
-            "from `{0}.incident_counts`) as different_windows"
-        ).format(dataset)
+            f"from `{dataset}.incident_counts`) as different_windows"
+        )
 
         def read() -> None:
             while not stop.is_set():
