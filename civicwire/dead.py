@@ -12,6 +12,7 @@ from civicwire.settings import Settings
 from producers import catalog, tail
 from producers.poll import Poller, Replayed
 from schemas import kafka_topics, registry, topics
+from stream_jobs import versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,14 @@ def letters(settings: Settings, wanted: Wanted) -> Iterator[dict[str, Any]]:
     reach = connections(settings)
     kafka_topics.ensure(reach.kafka, [topics.DEAD_LETTERS])
     told: set[str] = set()
-    for batch in tail.read(reach.kafka, [topics.DEAD_LETTERS.name], {}, lambda _ends: None):
+    # Pollers write to the first version alone; there the letters of normalise are of a generation that is not live.
+    live = topics.DEAD_LETTERS.at(versions.current(reach.kafka, reach.registry).current.versions)
+    names = list(dict.fromkeys([topics.DEAD_LETTERS.name, live.name]))
+    for batch in tail.read(reach.kafka, names, {}, lambda _ends: None):
         for message in batch:
             letter: Any = registry.decode(reach.registry, message.value() or b"")
+            if letter["stage"] == "normalise" and message.topic() != live.name:
+                continue
             if letter["dead_id"] not in told and wanted.fits(letter):
                 told.add(letter["dead_id"])
                 yield letter

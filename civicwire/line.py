@@ -3,33 +3,94 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from civicwire.settings import Settings
 from producers import catalog, tail
 from schemas import topics
 from schemas.errors import RetriableError
+from stream_jobs import jobs, versions
 from stream_jobs.warehouse import progress
 
-NORMALISE_GROUP = "civicwire-normalise"
-WINDOWS_GROUP = "civicwire-windows"
+NORMALISE_GROUP = jobs.GROUPS["normalize"]
+WINDOWS_GROUP = jobs.GROUPS["windows"]
+STALLED_SECONDS = 180
+"""A job that has records to carry on carries some on within this time; its start takes a part of it."""
 LOOK_SECONDS = 0.2
 NEARLY = 1_000
 """So close to the end the messages are counted by reading: transaction markers take offsets too."""
 
 
 def behind(settings: Settings) -> dict[str, int]:
-    """Return how many records each stream job has not carried on yet, by consumer group; 0 is caught up.
+    """Return how many records each live stream job has not carried on yet; 0 is caught up.
+
+    The names are the consumer groups of the first generation, whichever is live.
 
     The jobs commit their offsets with a checkpoint, which also flushes what they write; so at 0 everything that was
     published has reached the next topic.
     """
-    kafka = str(settings.require("kafka").kafka)
+    reach = settings.require("kafka")
+    kafka = str(reach.kafka)
+    live = versions.current(kafka, reach.registry).current.versions
     raw = [topics.raw(source).name for source in catalog.load_all()]
     return {
-        NORMALISE_GROUP: _behind(kafka, NORMALISE_GROUP, raw),
-        WINDOWS_GROUP: _behind(kafka, WINDOWS_GROUP, [topics.INCIDENTS.name]),
+        NORMALISE_GROUP: _behind(kafka, jobs.versioned(NORMALISE_GROUP, "normalize", live), raw),
+        WINDOWS_GROUP: _behind(kafka, jobs.versioned(WINDOWS_GROUP, "windows", live), [topics.INCIDENTS.at(live).name]),
     }
+
+
+def wait_until_passed(
+    settings: Settings, of: Mapping[str, int], names: Sequence[str], told: Callable[[str, int], None]
+) -> None:
+    """Return when jobs have carried on all that was there for them when their turn came.
+
+    Unlike :func:`wait_until_streamed` it ends under a load that never does.
+
+    Args:
+        settings: the home.
+        of: the versions of topics that tell which generation's jobs these are.
+        names: normalize, windows or both.
+        told: called with the job and how many records are left for it.
+
+    Raises:
+        RetriableError: one does not get on; the message says where to look.
+    """
+    kafka = str(settings.require("kafka").kafka)
+    read = {
+        "normalize": [topics.raw(source).name for source in catalog.load_all()],
+        "windows": [topics.INCIDENTS.at(of).name],
+    }
+    for name in (job for job in jobs.JOBS if job in names):
+        group = jobs.versioned(jobs.GROUPS[name], name, of)
+        ends = progress.ends(kafka, tail.partitions(kafka, read[name]))
+        least, heard = None, time.monotonic()
+        while left := _left(kafka, group, ends):
+            told(name, left)
+            if least is None or left < least:
+                least, heard = left, time.monotonic()
+            elif time.monotonic() - heard > STALLED_SECONDS:
+                raise RetriableError(
+                    f"The job {jobs.versioned(name, name, of)} has not got on for {STALLED_SECONDS} s: {left:,} "
+                    "records are left. See `civicwire jobs ls` and the job manager's log, then run it again."
+                )
+            time.sleep(LOOK_SECONDS)
+        told(name, 0)
+
+
+def _left(kafka: str, group: str, ends: dict[progress.Partition, int]) -> int:
+    """Return how many records before ``ends`` the group has not committed; near the end they are counted by reading."""
+    committed = progress.committed(kafka, group, list(ends))
+    behind = {at: committed[at] or 0 for at in ends if (committed[at] or 0) < ends[at]}
+    distance = sum(ends[at] - offset for at, offset in behind.items())
+    if distance == 0 or distance > NEARLY:
+        return distance
+    names = sorted({name for name, _ in behind})
+    start = {at: behind.get(at, end) for at, end in ends.items()}
+    return sum(
+        int(message.offset() or 0) < ends[str(message.topic()), int(message.partition() or 0)]
+        for batch in tail.read(kafka, names, start, lambda _: None)
+        for message in batch
+    )
 
 
 def _behind(kafka: str, group: str, names: list[str]) -> int:

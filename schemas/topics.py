@@ -6,7 +6,8 @@ records with old timestamps within minutes, so timestamps are the broker's appen
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 RAW_PREFIX = "raw."
 FOR_EVER = {"retention.ms": "-1", "message.timestamp.type": "LogAppendTime"}
@@ -32,6 +33,11 @@ class Topic:
         """Subject of the value schema in the registry (topic name strategy)."""
         return f"{self.name}-value"
 
+    def at(self, versions: Mapping[str, int]) -> Topic:
+        """Return the topic that stands for this one where ``versions`` has a later version of it than the first."""
+        version = versions.get(self.name, 1)
+        return self if version == 1 else replace(self, name=f"{self.name}.v{version}")
+
 
 CURSORS = Topic("cursors", "cursor", 1, COMPACTED)
 POLLS = Topic("polls", "poll", 1)
@@ -45,8 +51,10 @@ INCIDENT_COUNTS = Topic("incident_counts", "incident_count", 2, COMPACTED)
 window again (yet)."""
 ARRIVALS = Topic("arrivals", "arrival", 2, COMPACTED)
 """Keys are JSON objects of the first three fields; tombstones as above."""
+VERSIONS = Topic("versions", "version", 1, COMPACTED)
+"""One record, of which the newest counts: which of a topic's versions is the live one."""
 
-SHARED = (CURSORS, POLLS, DRIFT, DEAD_LETTERS, INCIDENTS, PERSONS, INDICATORS, INCIDENT_COUNTS, ARRIVALS)
+SHARED = (CURSORS, POLLS, DRIFT, DEAD_LETTERS, INCIDENTS, PERSONS, INDICATORS, INCIDENT_COUNTS, ARRIVALS, VERSIONS)
 
 
 def raw(source: str) -> Topic:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,11 @@ MINI_BATCH_LATENCY = "500 ms"
 """Window counts collect changes this long: enough to fold a poll's burst, short beside the time of a poll."""
 MINI_BATCH_ROWS = "5000"
 
+TABLE = "create temporary table"
+"""Beginning of the statements that name addresses and topics; all others are the job's own."""
+WRITES = {"normalize": topics.INCIDENTS, "windows": topics.INCIDENT_COUNTS}
+"""The topic of each job whose version is the job's: all that it writes has the same."""
+GROUPS = {"normalize": "civicwire-normalise", "windows": "civicwire-windows"}
 NORMALIZE_SINKS = {
     topics.INCIDENTS: "incident_id",
     topics.PERSONS: "person_id",
@@ -51,7 +56,7 @@ class Job:
     """One Flink job.
 
     Attributes:
-        name: normalize or windows.
+        name: normalize or windows, with the version of what it writes where that is not the first: windows.v2.
         group: consumer group in which the job commits how far it has read.
         sources: topics that it reads.
         sinks: topics that it writes.
@@ -79,7 +84,7 @@ class Job:
     def fingerprint(self) -> str:
         """Changes with the job's own statements and its delivery guarantee: then an old checkpoint may not fit."""
         statements = (*self.definitions, *self.inserts)
-        own = [text for text in statements if not text.startswith("create temporary table")]
+        own = [text for text in statements if not text.startswith(TABLE)]
         own.append("exactly-once" if any("= 'exactly-once'" in text for text in statements) else "at-least-once")
         return hashlib.blake2b("\n".join(own).encode(), digest_size=8).hexdigest()
 
@@ -131,17 +136,18 @@ def normalize(cluster: Cluster, chosen: Sequence[str] | None = None) -> Job:
         chosen: the feeds to read, all that can be normalised by default. Each feed costs seconds of planning and a
             reader for its topic, so a caller that knows which feeds are polled names them.
     """
-    group = "civicwire-normalise"
+    versions = cluster.versions
+    group = versioned(GROUPS["normalize"], "normalize", versions)
     files = [NORMALIZE / f"{source}.sql" for source in sorted(feeds() if chosen is None else chosen)]
     sources = tuple(topics.raw(path.stem) for path in files)
     definitions, inserts = _read(cluster, files)
     filled = {insert.split(maxsplit=3)[2] for insert in inserts}
     sinks = {topic: key for topic, key in NORMALIZE_SINKS.items() if tables.table_name(topic) in filled}
     return Job(
-        name="normalize",
+        name=versioned("normalize", "normalize", versions),
         group=group,
         sources=sources,
-        sinks=tuple(sinks),
+        sinks=tuple(topic.at(versions) for topic in sinks),
         stateful=False,
         definitions=(
             *(tables.source(cluster, topic, group=group, from_start=False) for topic in sources),
@@ -155,14 +161,15 @@ def normalize(cluster: Cluster, chosen: Sequence[str] | None = None) -> Job:
 
 def windows(cluster: Cluster) -> Job:
     """Return the job that counts the current incidents by window."""
-    group = "civicwire-windows"
+    versions = cluster.versions
+    group = versioned(GROUPS["windows"], "windows", versions)
     queries = sorted(path for path in WINDOWS.glob("*.sql") if path.stem != "current_incidents")
     definitions, inserts = _read(cluster, [WINDOWS / "current_incidents.sql", *queries])
     return Job(
-        name="windows",
+        name=versioned("windows", "windows", versions),
         group=group,
-        sources=(topics.INCIDENTS,),
-        sinks=(topics.INCIDENT_COUNTS, topics.ARRIVALS),
+        sources=(topics.INCIDENTS.at(versions),),
+        sinks=(topics.INCIDENT_COUNTS.at(versions), topics.ARRIVALS.at(versions)),
         stateful=True,
         definitions=(
             tables.source(cluster, topics.INCIDENTS, group=group, from_start=True, fields=COUNTED_FIELDS),
@@ -186,6 +193,12 @@ JOBS: dict[str, Callable[[Cluster], Job]] = {"normalize": normalize, "windows": 
 """In the order of the stream, with every feed that can be normalised."""
 
 
+def versioned(name: str, job: str, versions: Mapping[str, int]) -> str:
+    """Return ``name``, of the job or something of it, as it is called where topics have these versions."""
+    version = versions.get(WRITES[job].name, 1)
+    return name if version == 1 else f"{name}.v{version}"
+
+
 def _read(cluster: Cluster, files: list[Path]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the files' definitions and inserts."""
     parts = [(path.stem, statement) for path in files for statement in statements(path)]
@@ -203,7 +216,9 @@ def _own_transactions(cluster: Cluster, name: str, insert: str) -> str:
     must find its own transactions again to end what it left open, or readers of committed records wait for them.
     """
     *_, topic, rest = insert.split(maxsplit=3)
-    prefix = f"{cluster.transactional_id}-{topic}-{name}"
+    version = cluster.versions.get(topic, 1)
+    of_version = topic if version == 1 else f"{topic}.v{version}"
+    prefix = f"{cluster.transactional_id}-{of_version}-{name}"
     return f"insert into {topic} /*+ options('sink.transactional-id-prefix' = '{prefix}') */ {rest}"
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,9 @@ import requests
 
 from schemas import kafka_topics, registry
 from schemas.errors import FatalError, RetriableError
+from schemas.topics import RAW_PREFIX
 from stream_jobs import restate
-from stream_jobs.jobs import Job
+from stream_jobs.jobs import TABLE, Job
 from stream_jobs.tables import Cluster
 
 SUBMIT = Path(__file__).parent / "submit.py"
@@ -57,7 +59,7 @@ class Running:
     """One job as Flink reports it.
 
     Attributes:
-        name: normalize or windows.
+        name: normalize or windows; with a version where it writes a later one of its topics: windows.v2.
         id: Flink's job id.
         state: Flink's word, RUNNING for example.
         tasks_running: tasks that run, of ``tasks``.
@@ -91,6 +93,19 @@ class Started:
     id: str
     action: str
     checkpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How a job was last started: the topics that it reads, and whether it writes in transactions."""
+
+    reads: list[str]
+    exactly_once: bool
+
+    @property
+    def feeds(self) -> list[str]:
+        """The sources of the raw topics among those that it reads."""
+        return [name.removeprefix(RAW_PREFIX) for name in self.reads if name.startswith(RAW_PREFIX)]
 
 
 class Session:
@@ -188,6 +203,30 @@ class Session:
         ]
         return max(found, key=_written).parent.as_uri() if found else None
 
+    def as_it_ran(self, job: Job) -> Job:
+        """Return ``job`` with the statements with which it was last started, which the files may have lost since."""
+        known = self._remembered().get(job.name, {}).get("statements")
+        if known is None:
+            return job
+        tables = [text for text in job.definitions if text.startswith(TABLE)]
+        return replace(job, definitions=(*tables, *known["views"]), inserts=tuple(known["inserts"]))
+
+    def ran(self, name: str) -> Ran | None:
+        """Return how the job of that name was last started; None where it never was."""
+        known = self._remembered().get(name, {})
+        if "statements" not in known:
+            return None
+        inserts = " ".join(known["statements"]["inserts"])
+        return Ran(known["reads"], exactly_once="sink.transactional-id-prefix" in inserts)
+
+    def forget(self, names: Sequence[str]) -> None:
+        """Forget jobs that do not run any more, and delete their checkpoints."""
+        remembered = self._remembered()
+        for name in names:
+            for job_id in remembered.pop(name, {}).get("ids", []):
+                shutil.rmtree(self._folder / "checkpoints" / job_id, ignore_errors=True)
+        self._write(remembered)
+
     def _submit(self, jobs: Sequence[Job], checkpoints: Mapping[str, str | None], launcher: Launcher) -> dict[str, str]:
         address = urlsplit(self._rest)
         request = {
@@ -258,7 +297,16 @@ class Session:
         remembered = self._remembered()
         # The ids of before are kept while the job goes on from them: it may die before its own first checkpoint.
         earlier = remembered.get(job.name, {}).get("ids", []) if restored else []
-        remembered[job.name] = {"fingerprint": job.fingerprint, "reads": _reads(job), "ids": [*earlier, job_id]}
+        views = [text for text in job.definitions if not text.startswith(TABLE)]
+        remembered[job.name] = {
+            "fingerprint": job.fingerprint,
+            "reads": _reads(job),
+            "ids": [*earlier, job_id],
+            "statements": {"views": views, "inserts": list(job.inserts)},
+        }
+        self._write(remembered)
+
+    def _write(self, remembered: dict[str, Any]) -> None:
         fresh = self._memory.with_suffix(".new")
         fresh.write_text(json.dumps(remembered, indent=2), encoding="utf-8")
         fresh.replace(self._memory)

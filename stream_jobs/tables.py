@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from schemas import loader
@@ -44,12 +44,14 @@ class Cluster:
         registry: base URL of the Confluent-compatible registry API.
         exactly_once: write in Kafka transactions that end with each checkpoint, instead of at once and at least once.
         transactional_id: prefix of the transactional ids; unique per job.
+        versions: version of each topic that is not its first. Tables keep the topics' own names, so SQL knows of none.
     """
 
     kafka: str
     registry: str
     exactly_once: bool = False
     transactional_id: str = "civicwire"
+    versions: Mapping[str, int] = field(default_factory=dict)
 
 
 def sql_type(avro: Any) -> str:
@@ -108,7 +110,7 @@ def source(
         {**{name: kind for name, kind in columns(topic.schema).items() if _wanted(name, fields)}, **POSITION},
         {
             "connector": "kafka",
-            "topic": topic.name,
+            "topic": topic.at(cluster.versions).name,
             "properties.bootstrap.servers": cluster.kafka,
             "properties.group.id": group,
             "properties.isolation.level": "read_committed",
@@ -129,7 +131,7 @@ def sink(cluster: Cluster, topic: Topic, *, key: str) -> str:
         columns(topic.schema),
         {
             "connector": "kafka",
-            "topic": topic.name,
+            "topic": topic.at(cluster.versions).name,
             "properties.bootstrap.servers": cluster.kafka,
             "key.format": "raw",
             "key.fields": key,
@@ -146,7 +148,7 @@ def upsert_sink(cluster: Cluster, topic: Topic, *, key: Iterable[str]) -> str:
         columns(topic.schema),
         {
             "connector": "upsert-kafka",
-            "topic": topic.name,
+            "topic": topic.at(cluster.versions).name,
             "properties.bootstrap.servers": cluster.kafka,
             "key.format": "json",
             **_avro(cluster, topic),
@@ -171,7 +173,7 @@ def _avro(cluster: Cluster, topic: Topic, fields: Collection[str] | None = None)
     return {
         "value.format": "avro-confluent",
         "value.avro-confluent.url": cluster.registry,
-        "value.avro-confluent.subject": topic.subject,
+        "value.avro-confluent.subject": topic.at(cluster.versions).subject,
         "value.avro-confluent.schema": json.dumps(document),
     }
 
@@ -181,7 +183,7 @@ def _delivery(cluster: Cluster, topic: Topic) -> dict[str, str]:
         return {"sink.delivery-guarantee": "at-least-once"}
     return {
         "sink.delivery-guarantee": "exactly-once",
-        "sink.transactional-id-prefix": f"{cluster.transactional_id}-{topic.name}",
+        "sink.transactional-id-prefix": f"{cluster.transactional_id}-{topic.at(cluster.versions).name}",
         "properties.transaction.timeout.ms": "300000",
     }
 

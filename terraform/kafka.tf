@@ -1,5 +1,6 @@
 # Managed Service for Apache Kafka: one cluster, civicwire's topics (topics.json, written by `make generate`), and who may
-# read and write which. The topics are the only durable state of the whole line: they keep everything, for ever.
+# read and write which. A replay's topics have the same names with a version behind them (incidents.v2); whoever replays
+# makes them. The topics are the only durable state of the whole line: they keep everything, for ever.
 
 locals {
   topics = jsondecode(file("${path.module}/topics.json"))
@@ -16,11 +17,22 @@ locals {
     "topic/indicators"                            = { flink = ["WRITE"], writer = ["READ"] }
     "topic/incident_counts"                       = { flink = ["READ", "WRITE"], writer = ["READ"] }
     "topic/arrivals"                              = { flink = ["READ", "WRITE"], writer = ["READ"] }
+    "topic/versions"                              = { producer = ["READ"], flink = ["READ"], writer = ["READ"] }
+    "topicPrefixed/dead_letters.v"                = { producer = ["READ"], flink = ["WRITE"], writer = ["READ"] }
+    "topicPrefixed/incidents.v"                   = { flink = ["READ", "WRITE"], writer = ["READ"] }
+    "topicPrefixed/persons.v"                     = { flink = ["WRITE"], writer = ["READ"] }
+    "topicPrefixed/indicators.v"                  = { flink = ["WRITE"], writer = ["READ"] }
+    "topicPrefixed/incident_counts.v"             = { flink = ["READ", "WRITE"], writer = ["READ"] }
+    "topicPrefixed/arrivals.v"                    = { flink = ["READ", "WRITE"], writer = ["READ"] }
     "consumerGroupPrefixed/civicwire.tail."       = { producer = ["READ"] }
     "consumerGroup/civicwire-normalise"           = { flink = ["READ", "DELETE"] }
     "consumerGroup/civicwire-windows"             = { flink = ["READ", "DELETE"] }
     "consumerGroupPrefixed/civicwire-restate-"    = { flink = ["READ"] }
     "consumerGroup/civicwire-warehouse"           = { writer = ["READ"] }
+    "consumerGroupPrefixed/civicwire-normalise.v" = { flink = ["READ", "DELETE"] }
+    "consumerGroupPrefixed/civicwire-windows.v"   = { flink = ["READ", "DELETE"] }
+    "consumerGroupPrefixed/civicwire-warehouse.v" = { writer = ["READ"] }
+    "consumerGroupPrefixed/civicwire-versions-"   = { producer = ["READ"], flink = ["READ"], writer = ["READ"] }
     "transactionalIdPrefixed/civicwire.poller."   = { producer = ["WRITE"] }
     "transactionalIdPrefixed/civicwire.backfill." = { producer = ["WRITE"] }
     "transactionalIdPrefixed/civicwire-"          = { flink = ["WRITE"] }

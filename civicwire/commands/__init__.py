@@ -14,6 +14,7 @@ MODULES = (
     "stack",
     "poll",
     "backfill",
+    "replay",
     "verify",
     "dead",
     "jobs",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from civicwire.settings import Settings
     from stream_jobs.session import Launcher, Running, Session, Started
 
@@ -68,27 +71,50 @@ def start(
 
 
 def start_jobs(
-    settings: Settings, names: list[str] | None = None, *, fresh: bool = False, exactly_once: bool = False
+    settings: Settings,
+    names: list[str] | None = None,
+    *,
+    fresh: bool = False,
+    exactly_once: bool = False,
+    versions: Mapping[str, int] | None = None,
+    as_they_ran: bool = False,
 ) -> list[Started]:
     """Start the named jobs (by default all) that do not run; see ``stream_jobs.session.Session.start``.
 
     Normalise covers the feeds whose raw topic exists, all feeds where none does.
+
+    Args:
+        settings: the home.
+        names: normalize, windows or both.
+        fresh: take no checkpoint.
+        exactly_once: write in transactions.
+        versions: the versions of topics of another generation than the live one.
+        as_they_ran: take the statements, the feeds and the guarantee of each job's last start, where there was one.
 
     Raises:
         EnvironmentMissingError: broker, registry or Flink do not run.
         FatalError: Flink refused a job.
         RetriableError: the broker or the job manager does not answer.
     """
-    from stream_jobs.jobs import JOBS, normalize
+    from stream_jobs.jobs import JOBS, normalize, versioned
     from stream_jobs.tables import Cluster
+    from stream_jobs.versions import current
 
     endpoints = settings.require("kafka", "registry", "flink")
-    cluster = Cluster(str(endpoints.kafka), str(endpoints.registry), exactly_once=exactly_once)
-    jobs = [
-        normalize(cluster, _polled(cluster.kafka)) if name == Chosen.normalize else JOBS[name](cluster)
-        for name in names or JOBS
-    ]
-    return _session(settings).start(jobs, cluster, _launcher(settings), fresh=fresh)
+    kafka, registry = str(endpoints.kafka), str(endpoints.registry)
+    of = current(kafka, registry).current.versions if versions is None else versions
+    cluster = Cluster(kafka, registry, exactly_once=exactly_once, versions=of)
+    session = _session(settings)
+    jobs = []
+    for name in names or JOBS:
+        known = session.ran(versioned(name, name, of)) if as_they_ran else None
+        where = cluster if known is None else replace(cluster, exactly_once=known.exactly_once)
+        if name == Chosen.normalize:
+            made = normalize(where, feeds_polled(kafka) if known is None else known.feeds)
+        else:
+            made = JOBS[name](where)
+        jobs.append(made if known is None else session.as_it_ran(made))
+    return session.start(jobs, cluster, _launcher(settings), fresh=fresh)
 
 
 def _launcher(settings: Settings) -> Launcher:
@@ -131,7 +157,7 @@ def _follow(settings: Settings, names: list[str], *, exactly_once: bool) -> None
     heartbeat.stop(settings)
     while not stop.is_set():
         try:
-            if _polled(str(settings.require("kafka").kafka)) is None:
+            if feeds_polled(str(settings.require("kafka").kafka)) is None:
                 log.info("no feed has been polled yet")
             else:
                 for one in start_jobs(settings, names, exactly_once=exactly_once):
@@ -148,7 +174,7 @@ def _follow(settings: Settings, names: list[str], *, exactly_once: bool) -> None
         stop.wait(FOLLOW_SECONDS)
 
 
-def _polled(kafka: str) -> list[str] | None:
+def feeds_polled(kafka: str) -> list[str] | None:
     """Return the feeds whose raw topic exists and which can be normalised; None before the first poll.
 
     Raises:
@@ -175,19 +201,36 @@ def stop(job: Chosen = JOB, as_json: bool = JSON) -> None:
     """Stop what runs; its last checkpoint stays and `start` goes on from it."""
     from civicwire.settings import Settings
 
-    stopped = _session(Settings()).stop(_names(job))
+    settings = Settings()
+    stopped = _session(settings).stop(list(_live(settings, _names(job)).values()))
     _print([{"job": one.name, "id": one.id, "checkpoint": one.checkpoint} for one in stopped], as_json=as_json)
 
 
 def list_jobs(as_json: bool = JSON) -> None:
-    """List the jobs that run. Exit code 1: one that should run does not, or not all of its tasks do."""
+    """List the jobs that run. Exit code 1: a live one does not, or not all of its tasks do.
+
+    Those of a generation beside the live one have a version in their name.
+    """
     from civicwire.settings import Settings
     from stream_jobs.jobs import JOBS
 
-    running = {job.name: job for job in _session(Settings()).running()}
-    _print([_row(name, running.get(name)) for name in JOBS], as_json=as_json)
-    if any(name not in running or running[name].tasks_running < running[name].tasks for name in JOBS):
+    settings = Settings()
+    running = {job.name: job for job in _session(settings).running()}
+    live = list(_live(settings, list(JOBS)).values())
+    beside = sorted(running.keys() - live)
+    _print([_row(name, running.get(name)) for name in (*live, *beside)], as_json=as_json)
+    if any(name not in running or running[name].tasks_running < running[name].tasks for name in live):
         raise typer.Exit(1)
+
+
+def _live(settings: Settings, names: list[str]) -> dict[str, str]:
+    """Return the jobs by name, each with the name under which its live version runs."""
+    from stream_jobs.jobs import versioned
+    from stream_jobs.versions import current
+
+    endpoints = settings.endpoints()
+    of = current(endpoints.kafka, endpoints.registry).current.versions if endpoints.kafka else {}
+    return {name: versioned(name, name, of) for name in names}
 
 
 def sql(name: str = typer.Argument(help="A file of stream_jobs, for example normalize/san_diego_calls.")) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -116,6 +116,10 @@ class Warehouse:
     def stage(self) -> str:
         """Dataset of the stage tables: apart, so that no reader of the tables needs rights on half-loaded rows."""
         return f"{self.dataset}_stage"
+
+    def beside(self, generation: int) -> Warehouse:
+        """Return the dataset of a generation that is not live."""
+        return replace(self, dataset=f"{self.dataset}_v{generation}")
 
     @cached_property
     def client(self) -> bigquery.Client:

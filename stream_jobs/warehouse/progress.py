@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
-from schemas import kafka_topics
+from schemas import kafka_topics, topics
 from schemas.errors import RetriableError
 from schemas.kafka_topics import SYSLOG_CRITICAL
+from stream_jobs import versions
 from stream_jobs.warehouse.connection import Place
 from stream_jobs.warehouse.tables import STAGES
 
@@ -25,8 +27,17 @@ _ELECTING = {
 """A topic that has just been made has no leader for some milliseconds."""
 
 
-def partitions(bootstrap_servers: str) -> list[Partition]:
-    """Return the partitions of those of the writer's topics that exist.
+def reads(versions: Mapping[str, int]) -> dict[str, str]:
+    """Return the topics that a writer reads where topics have these versions, each with the name of its stage.
+
+    Pollers write their dead letters to the first version alone, so that is read beside the one of normalise.
+    """
+    found = {stage.topic.at(versions).name: name for name, stage in STAGES.items()}
+    return found | {topics.DEAD_LETTERS.name: topics.DEAD_LETTERS.name}
+
+
+def partitions(bootstrap_servers: str, names: Iterable[str] = STAGES) -> list[Partition]:
+    """Return the partitions of those of the topics ``names`` that exist.
 
     Raises:
         RetriableError: the broker does not answer.
@@ -35,7 +46,7 @@ def partitions(bootstrap_servers: str) -> list[Partition]:
         present = kafka_topics.admin(bootstrap_servers).list_topics(timeout=TIMEOUT_SECONDS).topics
     except (KafkaException, TimeoutError) as error:
         raise _silent(bootstrap_servers, error) from error
-    return [(name, index) for name in STAGES if name in present for index in sorted(present[name].partitions)]
+    return [(name, index) for name in names if name in present for index in sorted(present[name].partitions)]
 
 
 def ends(bootstrap_servers: str, wanted: list[Partition], *, first: bool = False) -> dict[Partition, int]:
@@ -84,7 +95,7 @@ def committed(bootstrap_servers: str, group: str, wanted: list[Partition]) -> di
     return {(at.topic, at.partition): at.offset if at.offset >= 0 else None for at in found}
 
 
-def lag_of_group(bootstrap_servers: str, group: str = GROUP) -> dict[str, int]:
+def lag_of_group(bootstrap_servers: str, group: str = GROUP, names: Iterable[str] = STAGES) -> dict[str, int]:
     """Return for each topic that exists how many offsets the group is behind; 0 is caught up.
 
     Markers of transactions take offsets too, so this is an upper bound of the messages that wait.
@@ -92,7 +103,7 @@ def lag_of_group(bootstrap_servers: str, group: str = GROUP) -> dict[str, int]:
     Raises:
         RetriableError: the broker does not answer.
     """
-    wanted = partitions(bootstrap_servers)
+    wanted = partitions(bootstrap_servers, names)
     last = ends(bootstrap_servers, wanted)
     first = ends(bootstrap_servers, wanted, first=True)
     done = committed(bootstrap_servers, group, wanted)
@@ -110,7 +121,39 @@ def lag(place: Place) -> dict[str, int]:
         EnvironmentMissingError: no broker is known.
         RetriableError: the broker does not answer.
     """
-    return lag_of_group(str(place.require("kafka").kafka))
+    addresses = place.require("kafka")
+    kafka = str(addresses.kafka)
+    live = versions.current(kafka, addresses.registry).current
+    return lag_of_group(kafka, names=reads(live.versions))
+
+
+def hand_over(bootstrap_servers: str, giver: str, taker: str, wanted: list[Partition]) -> None:
+    """Let the group ``taker`` go on where ``giver`` has committed. The taker must have no members.
+
+    Raises:
+        RetriableError: the broker does not answer, or the taker has members.
+    """
+    set_offsets(bootstrap_servers, taker, committed(bootstrap_servers, giver, wanted))
+
+
+def set_offsets(bootstrap_servers: str, group: str, offsets: Mapping[Partition, int | None]) -> None:
+    """Commit ``offsets`` for a group without members; None leaves a partition as it is.
+
+    Raises:
+        RetriableError: the broker does not answer, or the group has members.
+    """
+    places = [TopicPartition(topic, index, at) for (topic, index), at in offsets.items() if at is not None]
+    if not places:
+        return
+    admin = kafka_topics.admin(bootstrap_servers)
+    futures = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, places)])
+    try:
+        done = futures[group].result(TIMEOUT_SECONDS).topic_partitions
+    except (KafkaException, TimeoutError) as error:
+        raise RetriableError(f"The offsets of {group} could not be set ({error}): run it again.") from error
+    refused = [f"{at.topic}:{at.partition} {at.error}" for at in done if at.error]
+    if refused:
+        raise RetriableError(f"The offsets of {group} could not be set ({', '.join(refused)}): run it again.")
 
 
 def caught_up(place: Place) -> bool:

@@ -23,12 +23,15 @@ from types import TracebackType
 from typing import Any, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-from schemas import kafka_topics, registry
+from schemas import kafka_topics, registry, topics
 from schemas.errors import FatalError, RecordError, RetriableError
+from stream_jobs import versions
+from stream_jobs.versions import Generation
 from stream_jobs.warehouse import decode, merge, progress, stage
 from stream_jobs.warehouse.connection import Place, Warehouse, connect, explained
 from stream_jobs.warehouse.progress import GROUP, Partition
@@ -46,7 +49,11 @@ CONSUME_SECONDS = 0.05
 SILENCE_SECONDS = 60
 """A broker that has messages delivers some of them, or an assignment, within this time."""
 NOT_FOUND = 404
-AGAIN = "No offset was committed: run `civicwire load` again."
+LOOK_SECONDS = 0.5
+"""Between two looks of an idle writer at whether a swap wants it to leave; before each batch it looks as well."""
+HOLD_SECONDS = 120
+"""How long a bounded load waits for a swap to end; a swap takes some seconds, unless it was broken off."""
+LOAD_AGAIN = "No offset was committed: run `civicwire load` again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +136,8 @@ class Writer:
         skip: messages (topic, partition, offset) to leave out, because they cannot be decoded and a person said so.
         checkpoint: called with the name of each step that has just been completed, for tests that crash there.
         instance_id: makes the group member static: a restarted process gets its partitions without waiting.
+        generation: the generation whose topics are read. None is the live one, whichever that is: while a swap makes
+            another one live, the writer leaves its group and waits.
     """
 
     def __init__(
@@ -142,6 +151,7 @@ class Writer:
         skip: Iterable[tuple[str, int, int]] = (),
         checkpoint: Callable[[str], None] = lambda _: None,
         instance_id: str | None = None,
+        generation: Generation | None = None,
     ) -> None:
         self.warehouse = warehouse
         self.limits = limits or Limits()
@@ -155,6 +165,10 @@ class Writer:
         self._merged: dict[str, list[str]] = {}
         self._reached: dict[Partition, int] = {}
         self._assigned: set[Partition] = set()
+        self._fixed = generation
+        self._generation: Generation | None = None
+        self._stages: dict[str, str] = {}
+        self._looked = 0.0
         configuration: dict[str, Any] = {
             "bootstrap.servers": bootstrap_servers,
             "group.id": group,
@@ -184,10 +198,8 @@ class Writer:
         return cls(str(addresses.kafka), str(addresses.registry), connect(place), **options)
 
     def __enter__(self) -> Self:
-        with explained(AGAIN):
+        with explained(LOAD_AGAIN):
             ensure_tables(self.warehouse)
-        kafka_topics.ensure(self._bootstrap_servers, [waiting.topic for waiting in STAGES.values()])
-        self._consumer.subscribe(list(STAGES), on_assign=self._on_assign, on_revoke=self._on_revoke)
         return self
 
     def __exit__(
@@ -206,11 +218,20 @@ class Writer:
             FatalError: a message cannot be decoded; all before it are written.
             RetriableError: the broker, the registry or the warehouse does not answer.
         """
-        start = time.monotonic()
-        wanted = progress.ends(self._bootstrap_servers, progress.partitions(self._bootstrap_servers))
-        active = start
-        while not self._has_reached(wanted):
-            if self._read(CONSUME_SECONDS):
+        start = active = time.monotonic()
+        wanted: dict[Partition, int] = {}
+        while True:
+            if self._generation is None:
+                self._join()
+                wanted = progress.ends(self._bootstrap_servers, self._partitions())
+                active = time.monotonic()
+            if self._has_reached(wanted):
+                self._flush()
+                if self._generation is not None:
+                    break
+            elif self._is_to_leave():
+                self._leave()
+            elif self._read(CONSUME_SECONDS):
                 active = time.monotonic()
             elif time.monotonic() - active > SILENCE_SECONDS:
                 raise RetriableError(
@@ -219,7 +240,6 @@ class Writer:
                 )
             if self._is_full():
                 self._flush()
-        self._flush()
         self._tidy()
         self.report.seconds += time.monotonic() - start
         return self.report
@@ -235,6 +255,11 @@ class Writer:
         """
         start = active = time.monotonic()
         while not stop.is_set():
+            if self._generation is None and not self._join(stop):
+                break
+            if self._is_to_leave():
+                self._leave()
+                continue
             self._read(CONSUME_SECONDS)
             now = time.monotonic()
             if self._batch.rows:
@@ -248,6 +273,61 @@ class Writer:
         self._tidy()
         self.report.seconds += time.monotonic() - start
         return self.report
+
+    def _join(self, stop: Event | None = None) -> bool:
+        """Join the group over the live generation's topics, after a swap that is under way; False when stopped first.
+
+        Raises:
+            RetriableError: without ``stop``, when the swap does not end.
+        """
+        deadline = time.monotonic() + HOLD_SECONDS
+        while self._fixed is None and (found := self._live()).holding:
+            if stop is None:
+                if time.monotonic() > deadline:
+                    raise RetriableError(
+                        "A swap has not ended: `civicwire replay --swap` goes on with it, `--rollback` undoes it."
+                    )
+                time.sleep(LOOK_SECONDS)
+            elif stop.wait(LOOK_SECONDS):
+                return False
+        generation = self._fixed or found.current
+        kafka_topics.ensure(
+            self._bootstrap_servers,
+            [
+                topics.DEAD_LETTERS,
+                *(waiting.topic.at(generation.versions) for waiting in STAGES.values()),
+            ],
+        )
+        self._generation, self._stages = generation, progress.reads(generation.versions)
+        self._consumer.subscribe(list(self._stages), on_assign=self._on_assign, on_revoke=self._on_revoke)
+        return True
+
+    def _live(self) -> versions.Versions:
+        self._looked = time.monotonic()
+        return versions.current(self._bootstrap_servers, self._registry_url)
+
+    def _is_to_leave(self, *, now: bool = False) -> bool:
+        """Whether a swap is under way or has been; looked up every :data:`LOOK_SECONDS`, or ``now``."""
+        if self._fixed is not None or (not now and time.monotonic() - self._looked < LOOK_SECONDS):
+            return False
+        found = self._live()
+        return found.holding or self._generation is None or found.live != self._generation.number
+
+    def _leave(self) -> None:
+        """Leave the group. What was read and not written is read again by whoever joins next."""
+        log.info("a swap is under way: leaving the group")
+        self._batch.clear()
+        self._tidy()
+        self._consumer.unsubscribe()
+        deadline = time.monotonic() + SILENCE_SECONDS
+        while self._assigned and time.monotonic() < deadline:
+            self._consumer.consume(1, CONSUME_SECONDS)  # the library leaves while it is asked for messages
+        self._batch.clear()
+        self._generation, self._reached = None, {}
+        self._assigned.clear()
+
+    def _partitions(self) -> list[Partition]:
+        return progress.partitions(self._bootstrap_servers, self._stages)
 
     def _on_assign(self, _: Consumer, assigned: list[TopicPartition]) -> None:
         self._assigned = {(at.topic, at.partition) for at in assigned}
@@ -310,7 +390,10 @@ class Writer:
         batch.bytes += len(value or b"")
 
     def _flush(self, stop: Event | None = None) -> None:
-        """Write the batch and commit its offsets.
+        """Write the batch and commit its offsets; under a swap write nothing and leave.
+
+        A swap goes on once the group is empty. A writer that has read messages is a member, so a swap that is not
+        recorded by now waits until this batch is committed.
 
         With ``stop`` a failure that may pass is retried until it is set; without, :data:`ATTEMPTS` times.
 
@@ -318,6 +401,11 @@ class Writer:
             FatalError: a message cannot be decoded; all before it are written and committed.
             RetriableError: the warehouse kept failing. Nothing was committed.
         """
+        if self._generation is None:
+            return
+        if self._batch.rows and self._is_to_leave(now=True):
+            self._leave()
+            return
         attempt, pause = 1, PAUSE_SECONDS
         while True:
             try:
@@ -341,12 +429,11 @@ class Writer:
         """Write the batch's rows, topic by topic; a topic that is done is not done again when a later one fails."""
         if not self._batch.rows:
             return
-        batch_id = uuid.uuid4().hex
-        with explained(AGAIN):
+        with explained(LOAD_AGAIN):
             for topic in list(self._batch.messages):
                 rows = self._decode(topic)
-                if rows is not None:
-                    self._write_topic(topic, rows, batch_id)
+                if rows is not None and len(rows):
+                    self._write_rows(self._stages[topic], rows)
                 del self._batch.messages[topic]
         self.report.batches += 1
 
@@ -356,12 +443,19 @@ class Writer:
         with self.report.timed("decode"):
             while messages := batch.messages[topic]:
                 try:
-                    return decode.rows(STAGES[topic], messages, self._schema)
+                    return self._of_generation(topic, decode.rows(STAGES[self._stages[topic]], messages, self._schema))
                 except decode.UndecodableError as error:
                     batch.unusable = batch.unusable or _unusable(topic, error)
                     batch.messages[topic] = messages.before(error.partition, error.offset)
                     batch.next_offset[topic, error.partition] = error.offset
         return None
+
+    def _of_generation(self, topic: str, rows: pa.Table) -> pa.Table:
+        """Leave out dead letters of another version of normalise: those of this one are in a topic of their own."""
+        ours = self._generation and self._generation.versions.get(topics.DEAD_LETTERS.name, 1) == 1
+        if topic != topics.DEAD_LETTERS.name or ours:
+            return rows
+        return rows.filter(pc.field("stage") != "normalise")
 
     def _schema(self, schema_id: int) -> dict[str, Any]:
         try:
@@ -372,7 +466,8 @@ class Writer:
             raise RecordError("schema_unknown", f"the registry has no schema {schema_id}") from error
         return found
 
-    def _write_topic(self, topic: str, rows: pa.Table, batch_id: str) -> None:
+    def _write_rows(self, topic: str, rows: pa.Table) -> None:
+        batch_id = uuid.uuid4().hex
         with self.report.timed("stage"):
             complete = stage.complete(STAGES[topic], rows, batch_id, dt.datetime.now(dt.UTC))
             stage.put(self.warehouse, STAGES[topic], complete, self.limits.load_from_rows)
@@ -395,7 +490,7 @@ class Writer:
     def _tidy(self) -> None:
         """Remove what has been merged from the stage: for many batches at once, because each removal is a query."""
         try:
-            with self.report.timed("remove"), explained(AGAIN):
+            with self.report.timed("remove"), explained(LOAD_AGAIN):
                 for topic in list(self._merged):
                     stage.remove(self.warehouse, STAGES[topic], self._merged[topic])
                     del self._merged[topic]

@@ -95,7 +95,7 @@ run "acls" {
     condition = alltrue(flatten([
       for acl in google_managed_kafka_acl.this : [
         for entry in acl.acl_entries :
-        entry.permission_type == "ALLOW" && contains(["READ", "WRITE", "DELETE"], entry.operation) && (entry.operation != "DELETE" || startswith(acl.acl_id, "consumerGroup/"))
+        entry.permission_type == "ALLOW" && contains(["READ", "WRITE", "DELETE"], entry.operation) && (entry.operation != "DELETE" || startswith(acl.acl_id, "consumerGroup"))
       ]
     ]))
     error_message = "Somebody may do more than read and write topics and forget the offsets of a group."

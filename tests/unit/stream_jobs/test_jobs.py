@@ -102,7 +102,7 @@ def test_transactional_sinks_never_share_their_ids():
 )
 def test_the_feeds_that_are_polled_are_those_whose_topic_exists_and_none_means_all(monkeypatch, present, polled):
     monkeypatch.setattr(tail, "partitions", lambda _, names: [(name, 0) for name in names if name in present])
-    assert start._polled("broker:9092") == polled
+    assert start.feeds_polled("broker:9092") == polled
 
 
 def test_a_broker_that_is_away_when_feeds_are_looked_up_is_named_with_the_way_on(monkeypatch):
@@ -111,7 +111,7 @@ def test_a_broker_that_is_away_when_feeds_are_looked_up_is_named_with_the_way_on
 
     monkeypatch.setattr(tail, "partitions", away)
     with pytest.raises(RetriableError, match="civicwire status"):
-        start._polled("broker:9092")
+        start.feeds_polled("broker:9092")
 
 
 def test_a_feed_keeps_its_transactions_when_another_comes_before_it():
@@ -202,3 +202,29 @@ def test_the_sql_command_names_the_files_there_are():
     outcome = CliRunner().invoke(app, ["jobs", "sql", "normalize/nowhere"])
     assert isinstance(outcome.exception, ConfigError)
     assert "windows/counts_by_day" in str(outcome.exception)
+
+
+def test_a_later_version_of_a_job_writes_and_reads_later_topics_under_names_of_its_own():
+    versions = {"incidents": 2, "dead_letters": 2, "incident_counts": 3, "arrivals": 3}
+    again = tables.Cluster("broker:9092", "http://registry", versions=versions)
+    normalize, windows = jobs.normalize(again, [AUSTIN]), jobs.windows(again)
+    assert (normalize.name, normalize.group) == ("normalize.v2", "civicwire-normalise.v2")
+    assert [topic.name for topic in normalize.sinks] == ["incidents.v2", "dead_letters.v2"]
+    assert [topic.name for topic in normalize.sources] == [f"raw.{AUSTIN}"]
+    assert (windows.name, windows.group) == ("windows.v3", "civicwire-windows.v3")
+    assert [topic.name for topic in (*windows.sources, *windows.sinks)] == [
+        *("incidents.v2", "incident_counts.v3", "arrivals.v3")
+    ]
+    assert "'topic' = 'incidents.v2'" in definition(windows, "incidents")
+    assert "'value.avro-confluent.subject' = 'incidents.v2-value'" in definition(windows, "incidents")
+    assert normalize.inserts == jobs.normalize(SOMEWHERE, [AUSTIN]).inserts, "the SQL knows of no versions"
+
+
+def test_versions_of_a_job_never_share_transactions():
+    made = [
+        jobs.normalize(tables.Cluster("broker:9092", "http://registry", exactly_once=True, versions=versions), [AUSTIN])
+        for versions in ({}, {"incidents": 2, "dead_letters": 2})
+    ]
+    first, second = (set(re.findall(r"'sink.transactional-id-prefix' = '([^']+)'", str(job))) for job in made)
+    assert first
+    assert not first & second

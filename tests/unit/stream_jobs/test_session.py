@@ -125,3 +125,28 @@ def test_a_restart_over_other_feeds_takes_no_checkpoint_of_the_old_ones(tmp_path
 def test_a_job_manager_that_is_away_is_named_with_the_way_on(tmp_path):
     with pytest.raises(RetriableError, match="civicwire status"):
         Session("http://127.0.0.1:9", tmp_path).running()
+
+
+def test_a_job_can_be_started_with_the_statements_that_it_ran_whatever_the_files_say_now(
+    tmp_path, no_broker, monkeypatch
+):
+    flink = Flink(tmp_path, {})
+    old = jobs.normalize(SOMEWHERE, ["austin_crime_reports"])
+    start(flink, old)
+    of_file = jobs.script
+    monkeypatch.setattr(jobs, "script", lambda path: of_file(path).replace("'theft'", "'fraud'"))
+    new = jobs.normalize(SOMEWHERE, ["austin_crime_reports"])
+    assert new != old
+    assert flink.as_it_ran(new) == old
+    ran = flink.ran("normalize")
+    assert ran is not None
+    assert (ran.feeds, ran.exactly_once) == (["austin_crime_reports"], False)
+
+
+def test_a_job_that_is_forgotten_has_no_checkpoint(tmp_path, no_broker):
+    flink = Flink(tmp_path, {})
+    start(flink, WINDOWS)
+    folder = write_checkpoint(tmp_path, "new windows", 1, written=1_000)
+    assert flink.checkpoint(WINDOWS) is not None
+    flink.forget(["windows"])
+    assert (flink.checkpoint(WINDOWS), flink.ran("windows"), folder.exists()) == (None, None, False)

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from civicwire.settings import Settings
 from producers import publisher, tail
+from schemas import topics
 from stream_jobs import jobs
 from stream_jobs.tables import Cluster
 from stream_jobs.warehouse import progress, tables
 
 ROOT = Path(__file__).parents[3]
+FIRST = Cluster("broker:9092", "http://registry")
 MODULE = ROOT / "terraform"
 
 
@@ -65,11 +67,23 @@ def test_flink_may_read_and_write_what_its_jobs_do_and_no_other_topic():
     assert all(may("flink", "WRITE", "topic", topic) for topic in writes)
     assert all(may("flink", "READ", "consumerGroup", job.group) for job in everything)
     written = {
-        pattern.partition("/")[2]
+        pattern.partition("/")[2].removesuffix(".v")
         for pattern, entries in acls().items()
         if pattern.startswith("topic") and "WRITE" in entries.get("flink", ())
     }
     assert written == writes
+
+
+def test_a_replay_of_any_version_may_use_its_topics_and_groups_as_the_first_does():
+    versions = {topic.name: 7 for job in (jobs.normalize, jobs.windows) for topic in job(FIRST).sinks}
+    again = [make(Cluster("broker:9092", "http://registry", versions=versions)) for make in jobs.JOBS.values()]
+    assert all(may("flink", "WRITE", "topic", topic.name) for job in again for topic in job.sinks)
+    assert all(may("flink", "READ", "topic", topic.name) for job in again for topic in job.sources)
+    assert all(may("flink", "READ", "consumerGroup", job.group) for job in again)
+    assert all(may("writer", "READ", "topic", name) for name in progress.reads(versions))
+    assert may("writer", "READ", "consumerGroup", f"{progress.GROUP}.v7")
+    assert may("writer", "READ", "topic", topics.VERSIONS.name)
+    assert not any("WRITE" in operations for operations in acls()[f"topic/{topics.VERSIONS.name}"].values())
 
 
 def test_flink_has_slots_for_every_job_at_once():
