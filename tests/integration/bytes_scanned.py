@@ -1,9 +1,10 @@
 """How many bytes BigQuery would bill for a query, estimated: the emulator says 0 for every job, dry run or not.
 
-BigQuery bills the columns that a query reads, whole, of the partitions that it cannot leave out. Views are opened, unused
-columns and conditions are pushed down to the tables (sqlglot), and the size of what is left is asked of the tables
-themselves: 8 bytes a number, date or time, 1 a bool, 2 and its bytes a string. Only conditions that compare the partition
-column with constants prune. Clustering is left out: the true figure is above this only by BigQuery's minimum of 10 MB a table.
+BigQuery bills the columns that a query reads, whole, of the partitions that it cannot leave out. Views are opened,
+unused columns and conditions are pushed down to the tables (sqlglot), and the size of what is left is asked of the
+tables themselves: 8 bytes a number, date or time, 1 a bool, 2 and its bytes a string. Only conditions that compare
+the partition column with constants prune. Clustering is left out: the true figure is above this only by BigQuery's
+minimum of 10 MB a table.
 """
 
 from __future__ import annotations
