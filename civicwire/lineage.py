@@ -128,7 +128,9 @@ class Query:
         """Return whether the query may read rows of the feed: it names no feeds or kinds, or this one among them."""
         keys, kinds = _vocabulary()
         feeds, of_kind = self.literals & keys, self.literals & kinds
-        return (not feeds or source.key in feeds) and (not of_kind or source.kind in of_kind)
+        # Persons have the kind of the incident that they took part in.
+        any_kind = not of_kind or source.kind == "person"
+        return (not feeds or source.key in feeds) and (any_kind or source.kind in of_kind)
 
 
 @cache
@@ -221,7 +223,7 @@ def affected(source: catalog.Source, column: str) -> Affected:
         if panel.concerns(source) and any(panel.reads & touched[table] for table in panel.reads & touched.keys())
     ]
     columns = sorted({name for names in tables.values() for name in names})
-    staging = {model.name for model in models() if model.name.startswith("stg_")}
+    staging = {model.name for model in models() if model.name.startswith(("stg_", "int_"))}
     return Affected(tuple(columns), tuple(sorted(marts - staging)), tuple(dict.fromkeys(shown)))
 
 

@@ -1,4 +1,5 @@
-{# Write what each node of this build took to the mart builds, where that exists. One statement, at the end of a build. #}
+{# Write what each node of this build took to the mart builds, where that exists. One statement, at the end of a
+   build. #}
 {% macro record_builds(results) %}
     {%- set builds = adapter.get_relation(target.database, target.schema, 'builds') if execute else none -%}
     {%- if builds is none or not results -%}

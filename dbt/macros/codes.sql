@@ -43,8 +43,8 @@ round(floor({{ degrees }} * 100) / 100 + 0.005, 3)
 [0, 1, 2, 3, 5, 7, 10, 14, 21, 30, 45, 60, 90, 120, 180, 270, 365]
 {%- endmacro %}
 
-{# A place of Catalonia is town, comarca and province as far as they are known. Only the name of a town may hold a comma, and of a
-   place of two parts the first is the comarca, which every known town has. #}
+{# A place of Catalonia is town, comarca and province as far as they are known. Only the name of a town may hold a
+   comma, and of a place of two parts the first is the comarca, which every known town has. #}
 {% macro town(place) -%}
 coalesce(regexp_extract({{ place }}, r'^(.*), [^,]+, [^,]+$'), 'unknown')
 {%- endmacro %}

@@ -1,13 +1,15 @@
 {# Incremental marts: which partitions are rebuilt.
 
-A revision can move an incident out of any earlier month, and a delete empties one, so neither "the newest months" nor "the
-months of the new rows" will do. Each row of a mart says in changed_at up to which change of its source and partition it
-knows; a partition that has changed since is rebuilt whole. That needs no state beside the mart, repairs what a failed run left, and
-each mart finds its own way however models were selected. #}
+   A revision can move an incident out of any earlier month, and a delete empties one, so neither "the newest
+   months" nor "the months of the new rows" will do. Each row of a mart says in changed_at up to which change of
+   its source and partition it knows; a partition that has changed since is rebuilt whole. That needs no state
+   beside the mart, repairs what a failed run left, and each mart finds its own way however models were
+   selected. #}
 
 {# The partitions of this mart that are behind, as ISO dates in order; none when all are to be built.
 
-   changes: SQL of a relation with source, the partition's field and changed_at, and is_complete where the mart has it. #}
+   changes: SQL of a relation with source, the partition's field and changed_at, and is_complete where the mart
+   has it. #}
 {% macro behind(changes, field='month') %}
     {%- if not execute or not is_incremental() -%}
         {{ return(none) }}
@@ -40,8 +42,9 @@ each mart finds its own way however models were selected. #}
     {{ return(run_query(query).columns[0].values() | list) }}
 {% endmacro %}
 
-{# The months that are behind of a mart over incidents or persons: those of int_month_changes for which the condition holds, which
-   must be true only where the mart has rows, as a month without rows would be looked at in every build. #}
+{# The months that are behind of a mart over incidents or persons: those of int_month_changes for which the
+   condition holds, which must be true only where the mart has rows, as a month without rows would be looked at
+   in every build. #}
 {% macro months_behind(condition='true', of='incident', live=true) %}
     {%- set changes -%}
         select source, month, changed_at, is_complete from {{ ref('int_month_changes') }}
@@ -66,25 +69,22 @@ each mart finds its own way however models were selected. #}
     {{ return(behind(changes, 'day')) }}
 {% endmacro %}
 
-{# A condition, with its `and`, that a DATE column lies in the months (or days), as literal ranges that prune partitions;
-   days_before widens each by the days before it. #}
+{# A condition, with its `and`, that a DATE column lies in the months (or days), as literal ranges that prune
+   partitions; days_before widens each by the days before it. #}
 {% macro and_in(partitions, column, unit='month', days_before=0) -%}
     {%- if partitions is not none -%}
-        {%- if not partitions -%}
-            and false
-        {%- else -%}
-            and (
-            {%- for start in partitions %}
-                {%- if not loop.first %} or {% endif %}
-                {{- column }} >= {% if days_before %}date_sub(date '{{ start }}', interval {{ days_before }} day){% else %}'{{ start }}'{% endif %} and {{ column }} < date_add(date '{{ start }}', interval 1 {{ unit }})
-            {%- endfor -%}
-            )
-        {%- endif -%}
+        {%- set ranges = [] -%}
+        {%- for start in partitions -%}
+            {%- set first = "date_sub(date '" ~ start ~ "', interval " ~ days_before ~ " day)" -%}
+            {%- set next = "date_add(date '" ~ start ~ "', interval 1 " ~ unit ~ ")" -%}
+            {%- do ranges.append(column ~ ' >= ' ~ first ~ ' and ' ~ column ~ ' < ' ~ next) -%}
+        {%- endfor -%}
+        and ({{ ranges | join(' or ') if ranges else 'false' }})
     {%- endif -%}
 {%- endmacro %}
 
-{# Rows of a month that was rebuilt and came out empty: insert_overwrite replaces only months that have rows. What is older than
-   its month's last change after a build is what has vanished. #}
+{# Rows of a month that was rebuilt and came out empty: insert_overwrite replaces only months that have rows. What
+   is older than its month's last change after a build is what has vanished. #}
 {% macro delete_vanished() %}
     {%- if execute and is_incremental() -%}
         delete from {{ this }} as mart
@@ -100,4 +100,9 @@ each mart finds its own way however models were selected. #}
     {%- else -%}
         select 1 as nothing_to_delete
     {%- endif -%}
+{% endmacro %}
+
+{# The hook of an incremental mart over incidents or persons, to be rendered when it runs. #}
+{% macro after_rebuilding() %}
+    {{ return('{{ delete_vanished() }}') }}
 {% endmacro %}

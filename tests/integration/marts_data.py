@@ -18,7 +18,7 @@ from google.cloud import bigquery
 from civicwire.commands.build import Build
 from civicwire.settings import Settings
 from stream_jobs.warehouse.connection import Warehouse
-from stream_jobs.warehouse.tables import DEAD_LETTERS, INCIDENT_COUNTS, INCIDENTS, POLLS, ensure_tables
+from stream_jobs.warehouse.tables import TABLES, ensure_tables
 
 AUSTIN = "austin_crime_reports"
 SAN_DIEGO = "san_diego_calls"
@@ -63,9 +63,15 @@ class Made:
     """Rows of the writer's tables."""
 
     incidents: list[dict[str, Any]] = field(default_factory=list)
+    incident_revisions: list[dict[str, Any]] = field(default_factory=list)
+    persons: list[dict[str, Any]] = field(default_factory=list)
+    person_revisions: list[dict[str, Any]] = field(default_factory=list)
+    indicators: list[dict[str, Any]] = field(default_factory=list)
     incident_counts: list[dict[str, Any]] = field(default_factory=list)
     polls: list[dict[str, Any]] = field(default_factory=list)
     dead_letters: list[dict[str, Any]] = field(default_factory=list)
+    arrivals: list[dict[str, Any]] = field(default_factory=list)
+    drift: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def live(self) -> list[dict[str, Any]]:
@@ -94,6 +100,13 @@ def make(now: datetime, size: int = 20_000, years: int = 3, seed: int = 3) -> Ma
             made.incidents.append(_incident(source, number, day, now, chance))
         made.polls += _polls(source, [row for row in made.incidents if row["source"] == source], now)
         made.dead_letters += [_dead_letter(source, number, now) for number in range(3 if source == AUSTIN else 11)]
+    made.incident_revisions = [
+        {**row, "revision": revision, "op": "insert" if revision == 1 else row["op"], "deleted": False}
+        if revision < row["revision"]
+        else row
+        for row in made.incidents
+        for revision in range(1, row["revision"] + 1)
+    ]
     made.incident_counts = list(windows(made.incidents, now))
     return made
 
@@ -177,6 +190,8 @@ def windows(incidents: Iterable[dict[str, Any]], now: datetime) -> Iterable[dict
             "category": category,
             "kind": kind,
             **{name: counts[name] for name in ("incidents", "deleted", "revised", "late")},
+            "first_incidents": counts["incidents"] - counts["late"],
+            "restatements": counts["revised"],
             "window_date": start,
             "version": version,
             "loaded_at": now - timedelta(minutes=28),
@@ -241,8 +256,8 @@ def _dead_letter(source: str, number: int, now: datetime) -> dict[str, Any]:
 def fill(warehouse: Warehouse, made: Made) -> None:
     """Create the writer's tables where they are missing and replace the rows of those that were made."""
     ensure_tables(warehouse.client, warehouse.dataset)
-    for table in (INCIDENTS, INCIDENT_COUNTS, POLLS, DEAD_LETTERS):
-        rows = getattr(made, table.name)
+    for table in TABLES:
+        rows = getattr(made, table.name, [])
         columns = {column.name: [row.get(column.name) for row in rows] for column in table.columns}
         arrow = pa.table(columns, schema=pa.schema([column.arrow for column in table.columns]))
         file = io.BytesIO()

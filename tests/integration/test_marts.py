@@ -47,7 +47,7 @@ def test_a_build_makes_every_model_and_passes_every_test(made_marts: MadeMarts):
     equations = {path.stem for path in (ROOT / "dbt" / "tests").glob("*.sql")}
     seeds = {path.stem for path in (ROOT / "dbt" / "seeds").glob("*.csv")}
     assert models | equations | seeds <= names
-    assert sum(node.kind == "unit_test" for node in done.nodes) == 4
+    assert sum(node.kind == "unit_test" for node in done.nodes) == 14
 
 
 def test_the_monthly_trend_equals_a_count_of_the_incidents_that_exist(made_marts: MadeMarts):
@@ -147,7 +147,7 @@ def test_calls_keep_their_beat_and_the_lookup_doubles_none(made_marts: MadeMarts
     assert sum(row[6] for row in found) == len(calls)
 
 
-@pytest.mark.parametrize("mart", ["city_month_trend", "hour_by_weekday", "calls_by_type_and_beat"])
+@pytest.mark.parametrize("mart", ["city_month_trend", "hour_by_weekday", "calls_by_type_and_beat", "incidents_by_area"])
 def test_a_mart_is_partitioned_by_month_and_clustered(made_marts: MadeMarts, mart: str):
     table = made_marts.warehouse.client.get_table(f"made_marts.{mart}")
     assert (table.time_partitioning.type_, table.time_partitioning.field) == ("MONTH", "month")

@@ -47,6 +47,22 @@ def test_the_marts_and_panels_of_another_feed_are_not_named():
     assert "calls_by_type_and_beat" not in lineage.affected(SOURCES["austin_crime_reports"], "sector").marts
 
 
+@pytest.mark.parametrize(
+    ("source", "column", "mart"),
+    [
+        ("la_crime_2020_2024", "vict_sex", "victims_by_group"),
+        ("catalonia_hate_persons", "edat_inici_fets", "hate_crime_persons"),
+        ("denver_traffic_accidents", "road_condition", "accidents_by_condition"),
+        ("california_laus", "unemployment_rate", "unemployment_correlation"),
+    ],
+)
+def test_a_column_is_followed_through_intermediate_models_and_macros_to_its_mart(source: str, column: str, mart: str):
+    """A macro of a column in a model, such as age_group('age'), hides nothing, and no intermediate model is named."""
+    marts = lineage.affected(SOURCES[source], column).marts
+    assert mart in marts
+    assert not [name for name in marts if name.startswith("int_")]
+
+
 def test_a_column_that_nothing_reads_reaches_nothing():
     affected = lineage.affected(SOURCES["austin_crime_reports"], "zip_code")
     assert (affected.columns, affected.marts, affected.panels) == ((), (), ())

@@ -1,4 +1,5 @@
--- Contacts have coordinates at best, accidents a neighbourhood too: a cell belongs to the neighbourhood of most of its accidents.
+-- Contacts have coordinates at best, accidents a neighbourhood too: a cell belongs to the neighbourhood of most of
+-- its accidents.
 
 with
 
@@ -64,7 +65,9 @@ placed as (
         cells.incidents,
         cells.seriously_injured,
         cells.fatalities,
-        if(cells.kind = 'accident' and cells.area != 'unknown', cells.area, neighbourhoods.neighbourhood) as neighbourhood
+        if(
+            cells.kind = 'accident' and cells.area != 'unknown', cells.area, neighbourhoods.neighbourhood
+        ) as neighbourhood
 
     from cells
 

@@ -5,7 +5,7 @@
         on_schema_change='append_new_columns',
         partition_by={'field': 'month', 'data_type': 'date', 'granularity': 'month'},
         cluster_by=['source', 'basis'],
-        post_hook="{{ delete_vanished() }}",
+        post_hook=after_rebuilding(),
     )
 }}
 {%- set months = months_behind() %}

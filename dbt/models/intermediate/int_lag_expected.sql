@@ -1,8 +1,8 @@
 {{ config(materialized='table', cluster_by=['source', 'basis']) }}
 
--- Chain ladder: from each age to the next, months that have passed both grew by a factor; the product of the factors from
--- an age on says how much is still to come. For every month and age it is made only of what was known on that day, from the
--- 24 months before, so that testing the method on old months uses nothing that came later.
+-- Chain ladder: from each age to the next, months that have passed both grew by a factor; the product of the factors
+-- from an age on says how much is still to come. For every month and age it is made only of what was known on that
+-- day, from the 24 months before, so that testing the method on old months uses nothing that came later.
 
 with
 
@@ -69,9 +69,9 @@ factors as (
             and aged.kind = steps.kind
             and aged.basis = steps.basis
             and aged.age_number <= steps.age_number
-            and steps.month < aged.month
-            and steps.month >= date_sub(aged.month, interval 24 month)
-            and steps.passed_on <= aged.looked_on
+            and aged.month > steps.month
+            and date_sub(aged.month, interval 24 month) <= steps.month
+            and aged.looked_on >= steps.passed_on
 
     where aged.month >= date_sub(aged.newest_month, interval 60 month)
 

@@ -1,8 +1,8 @@
 {{ config(materialized='table', cluster_by=['source']) }}
 
--- A row is counted in one month, and may have been in others before: all months that its revisions ever named have changed
--- when it changes. What it is now decides, not its newest revision: the writer merges revisions first, and a mart that is
--- built between the two merges would otherwise believe itself up to date.
+-- A row is counted in one month, and may have been in others before: all months that its revisions ever named have
+-- changed when it changes. What it is now decides, not its newest revision: the writer merges revisions first, and a
+-- mart that is built between the two merges would otherwise believe itself up to date.
 
 with
 

@@ -20,7 +20,20 @@ months as (
 )
 
 select
-    persons.*,
+    persons.person_id,
+    persons.source,
+    persons.kind,
+    persons.role,
+    persons.sex,
+    persons.age,
+    persons.motive,
+    persons.category,
+    persons.code,
+    persons.area,
+    persons.place,
+    persons.occurred_date,
+    persons.occurred_month,
+    persons.quality_flags,
     months.is_complete,
     months.changed_at
 

@@ -1,7 +1,7 @@
 {{ config(materialized='table', cluster_by=['source']) }}
 
--- A window stays in its month. The baseline of an hour looks back seven days, so that a change in the last days of a month
--- changes the next month too, if it has hours.
+-- A window stays in its month. The baseline of an hour looks back seven days, so that a change in the last days of a
+-- month changes the next month too, if it has hours.
 
 with
 

@@ -2,7 +2,7 @@
     config(
         partition_by={'field': 'month', 'data_type': 'date', 'granularity': 'month'},
         cluster_by=['source'],
-        post_hook="{{ delete_vanished() }}",
+        post_hook=after_rebuilding(),
     )
 }}
 {%- set months = months_behind("kind = 'accident'") %}

@@ -1,10 +1,10 @@
 {{
     config(
+        materialized='table',
         partition_by={'field': 'day', 'data_type': 'date', 'granularity': 'day'},
         cluster_by=['source'],
     )
 }}
-{%- set days = days_behind(ref('stg_arrivals'), 'window_day') %}
 
 with
 
@@ -12,9 +12,7 @@ arrivals as (
 
     select * from {{ ref('stg_arrivals') }}
 
-    where
-        grain = 'ten_minutes'
-        {{ and_in(days, 'window_day', 'day') }}
+    where grain = 'ten_minutes'
 
 )
 

@@ -6,7 +6,8 @@
     )
 }}
 
--- Only the shape: record_builds (macros/builds.sql) writes the rows when a build ends. They are not made again by a full refresh.
+-- Only the shape: record_builds (macros/builds.sql) writes the rows when a build ends. They are not made again by a
+-- full refresh.
 
 select
     cast(null as string) as invocation_id,

@@ -2,7 +2,7 @@
     config(
         partition_by={'field': 'month', 'data_type': 'date', 'granularity': 'month'},
         cluster_by=['source', 'call_type', 'beat'],
-        post_hook="{{ delete_vanished() }}",
+        post_hook=after_rebuilding(),
     )
 }}
 {%- set months = months_behind("kind = 'call_for_service'") %}

@@ -84,7 +84,9 @@ marked as (
         counted.series,
         counted.month,
         count(distinct if(
-            breaks.is_dividing and breaks.break_date < date_add(counted.month, interval 1 month), breaks.break_date, null
+            breaks.is_dividing and breaks.break_date < date_add(counted.month, interval 1 month),
+            breaks.break_date,
+            null
         )) as segment,
         countif(
             breaks.is_dividing

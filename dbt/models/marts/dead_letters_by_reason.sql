@@ -1,20 +1,16 @@
 {{
     config(
+        materialized='table',
         partition_by={'field': 'day', 'data_type': 'date', 'granularity': 'day'},
         cluster_by=['source', 'reason'],
     )
 }}
-{%- set days = days_behind(ref('stg_dead_letters'), 'observed_day') %}
 
 with
 
 dead_letters as (
 
     select * from {{ ref('stg_dead_letters') }}
-
-    where
-        true
-        {{ and_in(days, 'observed_day', 'day') }}
 
 )
 

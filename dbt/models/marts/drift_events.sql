@@ -1,20 +1,16 @@
 {{
     config(
+        materialized='table',
         partition_by={'field': 'day', 'data_type': 'date', 'granularity': 'day'},
         cluster_by=['source', 'kind'],
     )
 }}
-{%- set days = days_behind(ref('stg_drift'), 'observed_day') %}
 
 with
 
 drift as (
 
     select * from {{ ref('stg_drift') }}
-
-    where
-        true
-        {{ and_in(days, 'observed_day', 'day') }}
 
 )
 

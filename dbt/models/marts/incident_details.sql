@@ -1,6 +1,7 @@
 {{ config(materialized='view') }}
 
--- A view: a copy of every incident would cost its storage and show nothing more. The partitions are those of the incidents.
+-- A view: a copy of every incident would cost its storage and show nothing more. The partitions are those of the
+-- incidents.
 
 select
     incident_id,

@@ -1,20 +1,16 @@
 {{
     config(
+        materialized='table',
         partition_by={'field': 'day', 'data_type': 'date', 'granularity': 'day'},
         cluster_by=['source'],
     )
 }}
-{%- set days = days_behind(ref('stg_polls'), 'started_day') %}
 
 with
 
 polls as (
 
     select * from {{ ref('stg_polls') }}
-
-    where
-        true
-        {{ and_in(days, 'started_day', 'day') }}
 
 )
 

@@ -119,6 +119,6 @@ left join known
         and looks.kind = known.kind
         and looks.basis = known.basis
         and looks.month = known.month
-        and known.known_date < looks.looked_on
+        and looks.looked_on > known.known_date
 
 group by looks.source, looks.kind, looks.basis, looks.month, looks.age_days, looks.final

@@ -2,7 +2,7 @@
     config(
         partition_by={'field': 'month', 'data_type': 'date', 'granularity': 'month'},
         cluster_by=['source', 'agency'],
-        post_hook="{{ delete_vanished() }}",
+        post_hook=after_rebuilding(),
     )
 }}
 {%- set months = months_behind("kind = 'service_request'") %}
@@ -20,7 +20,9 @@ incidents as (
         {{ known('area_kind') }} as area_kind,
         {{ known('area') }} as area,
         status,
-        if(closed_local >= occurred_local, datetime_diff(closed_local, occurred_local, second), null) as seconds_to_close
+        if(
+            closed_local >= occurred_local, datetime_diff(closed_local, occurred_local, second), null
+        ) as seconds_to_close
 
     from {{ ref('int_incidents') }}
 

@@ -152,7 +152,11 @@ correlated as (
     where crime_values.crime is not null and unemployment_values.rate is not null
 
     group by
-        crime_values.series, crime_values.measure, crime_values.transform, unemployment_values.seasonally_adjusted, lag_months
+        crime_values.series,
+        crime_values.measure,
+        crime_values.transform,
+        unemployment_values.seasonally_adjusted,
+        lag_months
 
 )
 

@@ -2,13 +2,13 @@
     config(
         partition_by={'field': 'month', 'data_type': 'date', 'granularity': 'month'},
         cluster_by=['source', 'area', 'category'],
-        require_partition_filter=true,
     )
 }}
 {%- set months = windows_behind('hours > 0') %}
 
--- Unusual: at least 5 incidents and more than baseline + 3 * sqrt(baseline + 1). The count of an hour is about Poisson, whose
--- standard deviation is the square root of its mean; the 1 stands for what seven days cannot tell from 0.
+-- Unusual: at least 5 incidents and more than baseline + 3 * sqrt(baseline + 1). The count of an hour is about
+-- Poisson, whose standard deviation is the square root of its mean; the 1 stands for what seven days cannot tell from
+-- 0.
 
 with
 
