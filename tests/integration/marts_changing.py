@@ -1,4 +1,4 @@
-"""Rows of every kind of feed that are revised, moved to another month, deleted and brought back, as the writer does it."""
+"""Rows of every kind of feed that are revised, moved to another month, deleted and brought back."""
 
 from __future__ import annotations
 

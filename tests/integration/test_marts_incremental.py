@@ -10,6 +10,8 @@ from typing import Any
 
 import marts_data
 import pytest
+import yaml
+from bytes_scanned import Scanner
 from marts_changing import MONTHS, Feeds
 
 from civicwire.commands import build
@@ -32,8 +34,10 @@ class Built:
 
     after_changes: dict[str, list[str]]
     anew: dict[str, list[str]]
-    before: dict[str, dict[Any, Any]]
     after: dict[str, dict[Any, Any]]
+    settings: Settings
+    warehouse: Warehouse
+    feeds: Feeds
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +61,6 @@ def built() -> Iterator[Built]:
         feeds.poll()
         _build(settings, warehouse, feeds, "seed", "feeds", "categories", "cities", "breaks", "san_diego_beats")
         _build(settings, warehouse, feeds, "run", *(f"+{mart}" for mart in MARTS))
-        before = {mart: _changed_at(warehouse, mart) for mart in MARTS}
         feeds.change()
         feeds.insert(4, MONTHS[9:])
         feeds.poll()
@@ -65,7 +68,8 @@ def built() -> Iterator[Built]:
         after = {mart: _changed_at(warehouse, mart) for mart in MARTS}
         after_changes = {mart: _rows(warehouse, mart) for mart in MARTS}
         _build(settings, warehouse, feeds, "run", *(f"+{mart}" for mart in MARTS), "--full-refresh")
-        yield Built(after_changes, {mart: _rows(warehouse, mart) for mart in MARTS}, before, after)
+        anew = {mart: _rows(warehouse, mart) for mart in MARTS}
+        yield Built(after_changes, anew, after, settings, warehouse, feeds)
         warehouse.close()
 
 
@@ -99,3 +103,34 @@ def test_a_month_that_lost_all_its_rows_is_gone(built: Built, mart: str):
     if mart in {"window_restatements", "hate_crime_persons"}:
         pytest.skip("windows stay with zeros; persons have no accidents")
     assert emptied not in built.after[mart]
+
+
+def test_a_change_of_one_month_reads_that_month_and_stays_in_the_budget(built: Built):
+    """Bytes of the incremental models' SQL as dbt compiles it: all of it, and after a change of one month in twelve."""
+    budgets = yaml.safe_load((ROOT / "dbt" / "budgets.yml").read_text(encoding="utf-8"))
+    client = built.warehouse.client
+    _build(built.settings, built.warehouse, built.feeds, "compile", *MARTS, "--full-refresh")
+    whole = _bytes(Scanner(client), built.settings)
+    built.feeds.insert(1, MONTHS[8:9])
+    built.feeds.poll()
+    _build(built.settings, built.warehouse, built.feeds, "run", "+int_month_changes", "+int_window_changes")
+    _build(built.settings, built.warehouse, built.feeds, "compile", *MARTS)
+    part = _bytes(Scanner(client), built.settings)
+    assert 0 < part["city_month_trend"] < whole["city_month_trend"] / 4
+    assert sum(part.values()) <= budgets["incremental_share"] * sum(whole.values())
+    incidents = len(built.feeds.incidents)
+    assert sum(whole.values()) <= budgets["full_build_bytes_per_incident"] * incidents
+
+
+def _bytes(scanner: Scanner, settings: Settings) -> dict[str, int]:
+    compiled = settings.home / "dbt" / "target" / "compiled" / "civicwire" / "models"
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in compiled.rglob("*.sql")}
+    return {mart: scanner.bytes_scanned(texts[mart]) for mart in MARTS}
+
+
+def test_only_a_condition_on_the_bare_month_leaves_partitions_out(built: Built):
+    scanner = Scanner(built.warehouse.client)
+    mart = "select source, incidents from made_marts.city_month_trend where {}"
+    everything = scanner.bytes_scanned(mart.format("true"))
+    assert 0 < scanner.bytes_scanned(mart.format("month >= '2023-05-01' and month < '2023-06-01'")) < everything / 4
+    assert scanner.bytes_scanned(mart.format("timestamp(month) >= timestamp '2023-05-01'")) > everything
