@@ -122,6 +122,8 @@ def generate(count: int, seed: int, first: date, last: date) -> Iterator[list[Va
         raise ConfigError(f"{first} is after {last}: give `from` a day not after `until`.")
     days = days_between(first, last)
     fast = max(1.0, count / len(days) / CALLS_A_DAY)
+    # Where the days have fewer calls than they would have, those left out keep their numbers.
+    thin = max(1, len(days) // max(1, -(-count // CALLS_A_DAY)))
     running = int((first.day - 1) * NUMBERS_A_DAY * fast)
     month = first.month
     for day, rows in spread(count, days, lambda day: _WEEKDAYS[day.weekday()]):
@@ -132,7 +134,7 @@ def generate(count: int, seed: int, first: date, last: date) -> Iterator[list[Va
         published = stamp(int(datetime(day.year, day.month, day.day, 13, tzinfo=UTC).timestamp() * 1000))
         drawn = zip(_call_types().draw(random, rows), _places().draw(random, rows), strict=True)
         for at, step, kind_and_place in zip(_times(random, day, rows), _STEPS.draw(random, rows), drawn, strict=True):
-            running += step
+            running += step * thin
             batch.append((published, published, *_call(random, identifier(at, running), at, kind_and_place)))
         if batch:
             yield batch
