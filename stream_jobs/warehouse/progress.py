@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
 from schemas import kafka_topics, topics
 from schemas.errors import RetriableError
+from schemas.kafka_topics import SYSLOG_CRITICAL
 from stream_jobs import versions
 from stream_jobs.warehouse.connection import Place
 from stream_jobs.warehouse.tables import STAGES
@@ -79,13 +80,18 @@ def committed(bootstrap_servers: str, group: str, wanted: list[Partition]) -> di
     """
     if not wanted:
         return {}
-    asked = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, index) for topic, index in wanted])
-    admin = kafka_topics.admin(bootstrap_servers)
-    futures = admin.list_consumer_group_offsets([asked], request_timeout=TIMEOUT_SECONDS)
+    # A consumer that subscribes to nothing is no member of the group. The admin client's question for a group's offsets
+    # ends in a segmentation fault on a broker that has never had a group (librdkafka of confluent-kafka 2.16.1).
+    reader = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": group, "log_level": SYSLOG_CRITICAL})
     try:
-        found = futures[group].result(TIMEOUT_SECONDS).topic_partitions
-    except (KafkaException, TimeoutError) as error:
+        found = reader.committed([TopicPartition(topic, index) for topic, index in wanted], timeout=TIMEOUT_SECONDS)
+    except KafkaException as error:
         raise _silent(bootstrap_servers, error) from error
+    finally:
+        reader.close()
+    for at in found:
+        if at.error is not None:
+            raise _silent(bootstrap_servers, KafkaException(at.error))
     return {(at.topic, at.partition): at.offset if at.offset >= 0 else None for at in found}
 
 
@@ -139,13 +145,15 @@ def set_offsets(bootstrap_servers: str, group: str, offsets: Mapping[Partition, 
     places = [TopicPartition(topic, index, at) for (topic, index), at in offsets.items() if at is not None]
     if not places:
         return
-    admin = kafka_topics.admin(bootstrap_servers)
-    futures = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, places)])
+    # A commit from outside is taken only while the group has no members.
+    committer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": group, "log_level": SYSLOG_CRITICAL})
     try:
-        done = futures[group].result(TIMEOUT_SECONDS).topic_partitions
-    except (KafkaException, TimeoutError) as error:
+        done = committer.commit(offsets=places, asynchronous=False)
+    except KafkaException as error:
         raise RetriableError(f"The offsets of {group} could not be set ({error}): run it again.") from error
-    refused = [f"{at.topic}:{at.partition} {at.error}" for at in done if at.error]
+    finally:
+        committer.close()
+    refused = [f"{at.topic}:{at.partition} {at.error}" for at in done or () if at.error]
     if refused:
         raise RetriableError(f"The offsets of {group} could not be set ({', '.join(refused)}): run it again.")
 
