@@ -1,4 +1,4 @@
-"""Swaps of a replayed load on a real broker, registry and warehouse: crashed at each step, undone, rolled back, bounded."""
+"""Swaps of a replayed load on real parts without Flink: crashed at each step, undone, rolled back, bounded."""
 
 from __future__ import annotations
 
