@@ -219,6 +219,7 @@ class Replay:
                 session.forget(list(jobs.values()))
             with self._warehouse() as warehouse:
                 exchange.drop(warehouse, gone.number)
+                exchange.drop(warehouse, now.live)  # what a swap that crashed at its very end has left
             live = {stage.topic.at(now.current.versions).name for stage in STAGES.values()}
             kept = live | {stage.topic.name for stage in STAGES.values()}
             self._delete_topics({stage.topic.at(gone.versions).name for stage in STAGES.values()} - kept)

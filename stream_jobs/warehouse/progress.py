@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from confluent_kafka import (
     Consumer,
@@ -32,6 +32,11 @@ _ELECTING = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
 }
 """A topic that has just been made has no leader for some milliseconds."""
+_COORDINATING = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+}
 
 
 def reads(versions: Mapping[str, int]) -> dict[str, str]:
@@ -90,8 +95,9 @@ def committed(bootstrap_servers: str, group: str, wanted: list[Partition]) -> di
     # A consumer that subscribes to nothing is no member of the group. The admin client's question for a group's offsets
     # ends in a segmentation fault on a broker that has never had a group (librdkafka of confluent-kafka 2.16.1).
     reader = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": group, "log_level": SYSLOG_CRITICAL})
+    places = [TopicPartition(topic, index) for topic, index in wanted]
     try:
-        found = reader.committed([TopicPartition(topic, index) for topic, index in wanted], timeout=TIMEOUT_SECONDS)
+        found = _coordinated(lambda: reader.committed(places, timeout=TIMEOUT_SECONDS))
     except KafkaException as error:
         raise _silent(bootstrap_servers, error) from error
     finally:
@@ -152,15 +158,29 @@ def set_offsets(bootstrap_servers: str, group: str, offsets: Mapping[Partition, 
     places = [TopicPartition(topic, index, at) for (topic, index), at in offsets.items() if at is not None]
     if not places:
         return
-    admin = kafka_topics.admin(bootstrap_servers)
-    futures = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, places)])
+    # A commit from outside is taken only while the group has no members.
+    committer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": group, "log_level": SYSLOG_CRITICAL})
     try:
-        done = futures[group].result(TIMEOUT_SECONDS).topic_partitions
-    except (KafkaException, TimeoutError) as error:
+        done = _coordinated(lambda: committer.commit(offsets=places, asynchronous=False))
+    except KafkaException as error:
         raise RetriableError(f"The offsets of {group} could not be set ({error}): run it again.") from error
-    refused = [f"{at.topic}:{at.partition} {at.error}" for at in done if at.error]
+    finally:
+        committer.close()
+    refused = [f"{at.topic}:{at.partition} {at.error}" for at in done or () if at.error]
     if refused:
         raise RetriableError(f"The offsets of {group} could not be set ({', '.join(refused)}): run it again.")
+
+
+def _coordinated(ask: Callable[[], list[TopicPartition]]) -> list[TopicPartition]:
+    """Return the answer of a group's coordinator, which a broker that has only just been started has to load first."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            if error.args[0].code() not in _COORDINATING or time.monotonic() > deadline:
+                raise
+        time.sleep(_PAUSE_SECONDS)
 
 
 def caught_up(place: Place) -> bool:

@@ -1,12 +1,10 @@
-"""Replays on real parts: a second generation beside a live line, compared, swapped, crashed, rolled back."""
+"""Replays on real parts: a second generation beside a live line, compared, swapped, rolled back."""
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace as changed
 from typing import Any
 
 import pytest
@@ -16,31 +14,20 @@ from test_stream_jobs import Line, lives, normalised
 from civicwire.dead import Wanted, letters
 from civicwire.replay import Replay
 from civicwire.stack import Stack
-from schemas.errors import ConfigError, RetriableError
 from stream_jobs import jobs, versions
 from stream_jobs.warehouse import progress
 from stream_jobs.warehouse.compare import Difference
 from stream_jobs.warehouse.connection import connect
-from stream_jobs.warehouse.tables import TABLES
 from stream_jobs.warehouse.writer import Writer
 
 pytestmark = [pytest.mark.parts, pytest.mark.timeout(1800)]
-STEPS = ("ready", "held", "caught up", "copied", "kept", "exchanged", "replaced", "offsets", "stopped", "live")
-
-
-class Crashed(Exception):  # noqa: N818  a test's own
-    """A process that is killed at a step, as far as the steps are concerned."""
 
 
 class Home(Line):
     """The line of the stream jobs' tests with a warehouse behind it."""
 
-    def replay(self, crash_at: str | None = None, **options: Any) -> Replay:
-        def checkpoint(step: str) -> None:
-            if step == crash_at:
-                raise Crashed(step)
-
-        return Replay(self.settings, checkpoint=checkpoint, **options)
+    def replay(self) -> Replay:
+        return Replay(self.settings)
 
     def state(self) -> versions.Versions:
         return versions.current(self.kafka, self.registry)
@@ -59,18 +46,6 @@ class Home(Line):
             return [dict(row.items()) for row in warehouse.query(sql)]
         finally:
             warehouse.close()
-
-    def table(self, name: str, *left_out: str) -> list[str]:
-        dataset = f"{self.settings.project}.{self.settings.dataset}"
-        rows = self.query(
-            f"select * except (loaded_at{''.join(f', {one}' for one in left_out)}) from `{dataset}.{name}`"
-        )
-        return sorted(json.dumps(row, default=str, sort_keys=True) for row in rows)
-
-    def tables(self) -> dict[str, list[str]]:
-        """What a replay must not change: every table but where in a topic a count came from."""
-        counted = ("incident_counts", "arrivals")
-        return {table.name: self.table(table.name, *["version"] * (table.name in counted)) for table in TABLES}
 
     def expected(self) -> dict[str, dict[str, Any]]:
         """The newest revision of each incident, by a recount of all that was published."""
@@ -156,6 +131,12 @@ class Home(Line):
             thread.join()
 
 
+def alone(home: Home) -> None:
+    """Leave nothing beside the live generation."""
+    if home.state().beside is not None:
+        home.replay().drop()
+
+
 def totals(found: list[Difference]) -> dict[str, int]:
     return {one.table: one.total for one in found if one.total}
 
@@ -175,54 +156,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
         yield running
 
 
-def test_a_load_that_is_replayed_and_crashes_at_any_step_of_its_swap_changes_nothing(home: Home) -> None:
-    before = home.tables()
-    made = home.replay().prepare("load")
-    assert (made.number, home.state().live) == (2, 1)
-    assert totals(home.replay().compare()) == {}
-    for step in STEPS:
-        there = home.state().beside
-        go = Replay.swap if there is not None and there.number > home.state().live else Replay.rollback
-        with pytest.raises(Crashed):
-            go(home.replay(crash_at=step))
-        if step == "ready":
-            go(home.replay())
-        elif step != "live":
-            assert home.state().holding
-            with pytest.raises(ConfigError, match="broken off"):
-                home.replay().compare()
-            home.replay().swap()
-        assert not home.state().holding
-        assert there is not None
-        assert home.state().live == there.number, step
-        assert home.tables() == before, step
-    home.load()
-    assert home.tables() == before
-
-
-@pytest.mark.parametrize("step", ["held", "copied", "kept", "exchanged", "offsets"])
-def test_a_swap_that_is_broken_off_can_be_undone(home: Home, step: str) -> None:
-    before, live = home.tables(), home.state().live
-    there = home.state().beside
-    assert there is not None
-    go = Replay.swap if there.number > live else Replay.rollback
-    with pytest.raises(Crashed):
-        go(home.replay(crash_at=step))
-    home.replay().rollback()
-    assert (home.state().live, home.state().holding) == (live, False)
-    assert home.tables() == before
-
-
-def test_what_arrives_after_swaps_and_rollbacks_arrives_once(home: Home) -> None:
-    home.publish(lives("b", 30, seed=2))
-    home.settle_all()
-    home.check_warehouse()
-    assert home.replay().drop() != []
-    assert home.state().beside is None
-    home.check_warehouse()
-
-
 def test_windows_and_normalise_are_replayed_under_load_and_swapped_before_a_reader_who_sees_no_gap(home: Home) -> None:
+    alone(home)
     with home.under_load():
         home.replay().prepare("windows")
         assert totals(home.replay().compare()) == {}
@@ -249,7 +184,7 @@ def test_windows_and_normalise_are_replayed_under_load_and_swapped_before_a_read
 def test_a_mended_file_shows_in_the_comparison_and_goes_live_and_back(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home.replay().drop()
+    alone(home)
     of_file = jobs.script
 
     def mended(path: Any) -> str:
@@ -282,41 +217,3 @@ def thefts(home: Home) -> tuple[int, int]:
         f"where source = '{AUSTIN}'"
     )
     return row["theft"], row["fraud"]
-
-
-def test_rows_that_the_tables_lost_come_back_by_a_load_of_one_feed_or_from_an_instant_on(home: Home) -> None:
-    before = home.tables()
-    dataset = f"{home.settings.project}.{home.settings.dataset}"
-    home.query(f"update `{dataset}.incidents` set category = 'damaged' where source = '{AUSTIN}'")
-    home.query(f"update `{dataset}.incidents` set area = 'damaged' where source = '{SAN_DIEGO}'")
-    home.replay().prepare("load", sources=[AUSTIN])
-    assert [one.values["category"][0] for one in home.replay().compare()[0].examples] == ["damaged"] * 5
-    home.replay().swap()
-    assert {json.loads(row)["area"] for row in home.table("incidents") if SAN_DIEGO in row} == {"damaged"}
-    home.replay().drop()
-    home.replay().prepare("load")
-    home.replay().swap()
-    home.replay().drop()
-    assert home.tables() == before
-
-
-def test_bounds_that_cannot_be_kept_are_refused_with_what_to_do_instead(home: Home) -> None:
-    with pytest.raises(ConfigError, match="civicwire replay --compare"):
-        home.replay().prepare("windows", sources=[AUSTIN])
-    with pytest.raises(ConfigError, match="No such source"):
-        home.replay().prepare("load", sources=["nowhere"])
-    with pytest.raises(ConfigError, match="begin with"):
-        home.replay().swap()
-    with pytest.raises(ConfigError, match="nothing to go back to"):
-        home.replay().rollback()
-
-
-def test_a_writer_that_does_not_leave_is_named_and_the_hold_is_undone(home: Home) -> None:
-    home.replay().prepare("load")
-    stays = Writer.of(home.settings, generation=changed(home.state().current))
-    with stays as writer:
-        writer.catch_up()
-        with pytest.raises(RetriableError, match="have not left"):
-            home.replay(hold_seconds=0).swap()
-    assert not home.state().holding
-    home.replay().drop()
