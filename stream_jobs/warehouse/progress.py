@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 
 from confluent_kafka import (
     Consumer,
-    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaError,
     KafkaException,
