@@ -156,12 +156,13 @@ class Replay:
             own = _own(other, now.current)
             self._start(other, now.current)
             # The second round is short. What was published before it is in both generations after it.
-            for _ in range(2):
-                settled = datetime.now(UTC)
-                line.wait_until_passed(self._settings, now.current.versions, own, self._progress)
-                self._catch_up(other, now.current)
-                with Writer.of(self._settings) as writer:
-                    writer.catch_up()
+            with self._writer(other) as coming, Writer.of(self._settings) as live:
+                for _ in range(2):
+                    settled = datetime.now(UTC)
+                    for made in (now.current, other):
+                        line.wait_until_passed(self._settings, made.versions, own, self._progress)
+                    coming.catch_up()
+                    live.catch_up()
             with self._warehouse() as warehouse:
                 return compare.all_tables(
                     warehouse, other.number, settled=settled, sources=sources, since=since, examples=examples
@@ -323,6 +324,12 @@ class Replay:
     def _catch_up(self, made: Generation, other: Generation) -> None:
         """Bring a generation that is not live to where the topics end now."""
         line.wait_until_passed(self._settings, made.versions, _own(made, other), self._progress)
+        with self._writer(made) as writer:
+            writer.catch_up()
+        self._progress("tables", 0)
+
+    def _writer(self, made: Generation) -> Writer:
+        """Return the writer of a generation that is not live."""
         names, group = progress.reads(made.versions), _group(made)
 
         def tell(step: str) -> None:
@@ -330,9 +337,7 @@ class Replay:
                 self._progress("tables", sum(progress.lag_of_group(self._kafka, group, names).values()))
 
         warehouse = connect(self._settings).beside(made.number)
-        with Writer(self._kafka, self._registry, warehouse, group=group, generation=made, checkpoint=tell) as writer:
-            writer.catch_up()
-        self._progress("tables", 0)
+        return Writer(self._kafka, self._registry, warehouse, group=group, generation=made, checkpoint=tell)
 
     def _seed(self, made: Generation) -> None:
         """Begin a bounded replay with a copy of the live tables, once: afterwards its group has offsets."""

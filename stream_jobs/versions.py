@@ -23,6 +23,8 @@ from schemas.topics import VERSIONS
 
 KEY = "line"
 TIMEOUT_SECONDS = 30
+ANSWER_SECONDS = 10
+"""A broker answers in milliseconds. A following writer that is told to stop waits no longer for one that is away."""
 LOOK_SECONDS = 0.05
 _ABSENT = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}  # noqa: SLF001
 _ELECTING = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE}
@@ -155,7 +157,7 @@ class Watch:
         deadline = time.monotonic() + TIMEOUT_SECONDS
         while True:
             try:
-                return int(self._reader().get_watermark_offsets(self._at, timeout=TIMEOUT_SECONDS)[1])
+                return int(self._reader().get_watermark_offsets(self._at, timeout=ANSWER_SECONDS)[1])
             except KafkaException as error:
                 code = error.args[0].code()
                 if code in _ABSENT:

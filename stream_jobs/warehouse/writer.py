@@ -306,9 +306,23 @@ class Writer:
         self._looked = time.monotonic()
         return versions.current(self._bootstrap_servers, self._registry_url)
 
-    def _is_to_leave(self, *, now: bool = False) -> bool:
-        """Whether a swap is under way or has been; looked up every :data:`LOOK_SECONDS`, or ``now``."""
-        if self._fixed is not None or (not now and time.monotonic() - self._looked < LOOK_SECONDS):
+    def _is_to_leave(self) -> bool:
+        """Whether a swap is known to be under way; looked up every :data:`LOOK_SECONDS`."""
+        if time.monotonic() - self._looked < LOOK_SECONDS:
+            return False
+        try:
+            return self._under_a_swap()
+        except RetriableError as error:
+            log.warning("whether a swap is under way cannot be told", error=str(error))
+            return False
+
+    def _under_a_swap(self) -> bool:
+        """Whether a swap is under way, or has made another generation live.
+
+        Raises:
+            RetriableError: the broker does not answer.
+        """
+        if self._fixed is not None:
             return False
         found = self._live()
         return found.holding or self._generation is None or found.live != self._generation.number
@@ -403,12 +417,12 @@ class Writer:
         """
         if self._generation is None:
             return
-        if self._batch.rows and self._is_to_leave(now=True):
-            self._leave()
-            return
         attempt, pause = 1, PAUSE_SECONDS
         while True:
             try:
+                if self._batch.rows and self._under_a_swap():
+                    self._leave()
+                    return
                 self._write()
                 break
             except RetriableError as error:
