@@ -85,13 +85,13 @@
 
 {# Rows of a month that was rebuilt and came out empty: insert_overwrite replaces only months that have rows. What
    is older than its month's last change after a build is what has vanished. #}
-{% macro delete_vanished() %}
+{% macro delete_vanished(changes='int_month_changes') %}
     {%- if execute and is_incremental() -%}
         delete from {{ this }} as mart
         where
             mart.month >= '0001-01-01'
             and exists (
-                select 1 from {{ ref('int_month_changes') }} as changes
+                select 1 from {{ ref(changes) }} as changes
                 where
                     changes.source = mart.source
                     and changes.month = mart.month
@@ -102,7 +102,7 @@
     {%- endif -%}
 {% endmacro %}
 
-{# The hook of an incremental mart over incidents or persons, to be rendered when it runs. #}
-{% macro after_rebuilding() %}
-    {{ return('{{ delete_vanished() }}') }}
+{# The hook of an incremental mart of which a month may lose all rows, to be rendered when it runs. #}
+{% macro after_rebuilding(changes='int_month_changes') %}
+    {{ return('{{ delete_vanished("' ~ changes ~ '") }}') }}
 {% endmacro %}

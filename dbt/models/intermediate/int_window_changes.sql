@@ -12,6 +12,7 @@ windows as (
         grain,
         window_month,
         date_trunc(date_add(window_date, interval 7 day), month) as month_reached,
+        incidents,
         loaded_at
 
     from {{ ref('stg_incident_counts') }}
@@ -23,7 +24,7 @@ own as (
     select
         source,
         window_month as month,
-        countif(grain = 'hour') as hours,
+        countif(grain = 'hour' and incidents > 0) as hours,
         max(loaded_at) as changed_at
 
     from windows

@@ -2,6 +2,7 @@
     config(
         partition_by={'field': 'month', 'data_type': 'date', 'granularity': 'month'},
         cluster_by=['source', 'area', 'category'],
+        post_hook=after_rebuilding('int_window_changes'),
     )
 }}
 {%- set months = windows_behind('hours > 0') %}
