@@ -85,9 +85,9 @@ variable "enable_apis" {
 }
 
 variable "grafana_tables" {
-  description = "Tables that the dashboards read directly, not through a mart. Grafana may read these and the marts, nothing else."
+  description = "Tables that dashboards of your own read directly, not through a mart. Grafana may read these and the marts, nothing else."
   type        = set(string)
-  default     = ["dead_letters"]
+  default     = []
 }
 
 variable "reader_groups" {
