@@ -219,10 +219,12 @@ class Writer:
             RetriableError: the broker, the registry or the warehouse does not answer.
         """
         start = active = time.monotonic()
-        wanted: dict[Partition, int] = {}
+        wanted: dict[Partition, int] | None = None
         while True:
             if self._generation is None:
                 self._join()
+                wanted = None
+            if wanted is None:
                 wanted = progress.ends(self._bootstrap_servers, self._partitions())
                 active = time.monotonic()
             if self._has_reached(wanted):

@@ -627,6 +627,14 @@ def test_a_following_writer_writes_what_arrives_and_finishes_its_batch_when_it_i
     assert set(progress.lag_of_group(line.kafka, line.group).values()) == {0}
 
 
+def test_a_writer_that_catches_up_again_writes_what_came_since(line: Line) -> None:
+    with line.writer() as writer:
+        for revision in (1, 2):
+            line.send(topics.INCIDENTS, [("test:1", incident(1, revision))])
+            writer.catch_up()
+            assert [row["revision"] for row in line.read("incidents")] == [revision]
+
+
 def test_a_column_that_a_schema_gained_is_added_to_a_table_that_has_rows(line: Line) -> None:
     line.send(topics.DRIFT, [("test", drift(1))])
     line.load()
