@@ -169,10 +169,11 @@ def test_a_window_that_differs_from_the_facts_fails_the_build_unless_rows_are_be
         client.query(change.format(by=-1, version=row["version"])).result()
     assert broken.exit_code == 1
     answer = json.loads(broken.stdout)
-    assert [(node["name"], node["status"]) for node in answer["nodes"]] == [("trend_equals_windows", "fail")]
-    assert "Got 1 result" in answer["nodes"][0]["message"]
+    tests = [node for node in answer["nodes"] if node["kind"] == "test"]
+    assert [(node["name"], node["status"]) for node in tests] == [("trend_equals_windows", "fail")]
+    assert "Got 1 result" in tests[0]["message"]
     assert loading.exit_code == 0
-    assert json.loads(loading.stdout)["nodes"][0]["status"] == "warn"
+    assert "warn" in {node["status"] for node in json.loads(loading.stdout)["nodes"]}
 
 
 def test_the_sources_are_fresh_just_after_loading(made_marts: MadeMarts):
