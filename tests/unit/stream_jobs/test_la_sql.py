@@ -260,7 +260,7 @@ def la(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         {
             "settings": {"parallelism.default": "1", "table.local-time-zone": "UTC"},
             "batch": {"definitions": definitions, "inserts": inserts},
-            "streaming": {"settings": {}, "definitions": [], "query": "select 1"},
+            "streaming": {"settings": {}, "definitions": [], "queries": {}},
         },
         folder / "changelog",
     )
