@@ -20,7 +20,8 @@ from stream_jobs.warehouse.compare import Difference
 from stream_jobs.warehouse.connection import connect
 from stream_jobs.warehouse.writer import Writer
 
-pytestmark = [pytest.mark.parts, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.parts, pytest.mark.chaos, pytest.mark.timeout(1800)]
+"""Minutes each, so they run with `make test-chaos`; test_swap.py has the steps of a swap without Flink."""
 
 
 class Home(Line):
