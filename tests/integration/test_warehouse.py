@@ -36,6 +36,7 @@ from stream_jobs.warehouse.writer import Limits, Writer
 pytestmark = pytest.mark.parts
 
 COUNT_KEY = INCIDENT_COUNTS.key
+ARRIVED = tuple(field["name"] for field in loader.document("arrival")["fields"] if field["type"] == "long")
 OPS = ("revise", "delete", "reappear", "withdraw")
 ALWAYS_LOAD, ALWAYS_APPEND = 1, 10**9
 Row = dict[str, Any]
@@ -267,6 +268,17 @@ def counts_history(chance: random.Random, windows: int, events: int) -> list[tup
     return sent
 
 
+def arrivals_history(chance: random.Random, windows: int, events: int) -> list[tuple[str, Row | None]]:
+    sent: list[tuple[str, Row | None]] = []
+    for _ in range(events):
+        at = EPOCH + dt.timedelta(days=20_000, minutes=chance.randrange(windows))
+        key = {"source": "test", "grain": "minute", "window_start": at}
+        text = json.dumps(key | {"window_start": f"{at:%Y-%m-%d %H:%M:%S}"})
+        values = {name: chance.randrange(9) for name in ARRIVED}
+        sent.append((text, None if chance.random() < 0.25 else key | values))
+    return sent
+
+
 def dead_letter(number: int, seen: int) -> Row:
     return {
         "dead_id": f"d{number}",
@@ -316,6 +328,7 @@ def send_history(line: Line, chance: random.Random, size: int, ops: tuple[str, .
     line.send(topics.PERSONS, history(person, chance, max(2, size // 10), size // 2, ops))
     line.send(topics.INDICATORS, indicators_history(chance, max(2, size // 10), size // 2))
     line.send(topics.INCIDENT_COUNTS, counts_history(chance, max(2, size // 10), size // 2))
+    line.send(topics.ARRIVALS, arrivals_history(chance, max(2, size // 10), size // 2))
     line.send(topics.DEAD_LETTERS, [(f"d{n}", dead_letter(n, chance.randrange(3))) for n in (1, 2, 1, 3, 2)])
     line.send(topics.POLLS, [("test", poll(number)) for number in (1, 2, 3, 2)])
     line.send(topics.DRIFT, [("test", drift(number)) for number in (1, 1)])
@@ -333,8 +346,19 @@ def civil(text: str | None) -> dt.datetime | None:
 
 def as_row(value: Row) -> Row:
     return {
-        name: civil(held) if name.endswith("_local") or name == "window_start" else held for name, held in value.items()
+        name: civil(held) if name.endswith("_local") or (name == "window_start" and isinstance(held, str)) else held
+        for name, held in value.items()
     }
+
+
+def upsert(topic: str, held: dict[str, Row], key: str, row: Row | None, offset: int) -> None:
+    """Do what a message of counts does: it replaces the key's row, and a tombstone empties it."""
+    if row is not None:
+        date = {"window_date": row["window_start"].date()} if topic == "incident_counts" else {}
+        held[key] = row | date | {"version": offset}
+    elif key in held:
+        counted = ARRIVED if topic == "arrivals" else ("incidents", "deleted", "revised", "late")
+        held[key] |= dict.fromkeys(counted, 0) | {"version": offset}
 
 
 def expected(line: Line) -> dict[str, list[Row]]:
@@ -343,7 +367,7 @@ def expected(line: Line) -> dict[str, list[Row]]:
     revisions: dict[str, dict[tuple[str, int], Row]] = {"incidents": {}, "persons": {}}
     figures: dict[str, Row] = {}
     figure_revisions: dict[tuple[str, int], Row] = {}
-    counts: dict[str, Row] = {}
+    windows: dict[str, dict[str, Row]] = {"incident_counts": {}, "arrivals": {}}
     once: dict[str, dict[Any, Row]] = {"polls": {}, "dead_letters": {}, "drift": {}}
     of_revision = set(merge.OF_REVISION) - {"loaded_at"}
     for topic, partition, offset, key, value in messages(line):
@@ -361,12 +385,8 @@ def expected(line: Line) -> dict[str, list[Row]]:
             figure_revisions.setdefault((key, row["revision"]), row)
             if key not in figures or row["revision"] > figures[key]["revision"]:
                 figures[key] = row
-        elif topic == "incident_counts":
-            if row is None:
-                if key in counts:
-                    counts[key] |= dict.fromkeys(("incidents", "deleted", "revised", "late"), 0) | {"version": offset}
-            else:
-                counts[key] = row | {"window_date": row["window_start"].date(), "version": offset}
+        elif topic in windows:
+            upsert(topic, windows[topic], key, row, offset)
         else:
             assert row is not None
             identity = {"polls": "poll_id", "dead_letters": "dead_id"}.get(topic)
@@ -380,7 +400,7 @@ def expected(line: Line) -> dict[str, list[Row]]:
         "person_revisions": revisions["persons"],
         "indicators": figures,
         "indicator_revisions": figure_revisions,
-        "incident_counts": counts,
+        **windows,
         **once,
     }
     return {
