@@ -287,33 +287,37 @@ class Demo:
 
     def _compare(self, portal: SandboxClient, preview: Preview) -> None:
         """Compare what the portal publishes now with the warehouse, the windows, the marts and the panels."""
-        dataset = f"{self._settings.project}.{self._settings.dataset}"
         with self._timed("compare", "Comparing the warehouse with the portal's truth"):
             for source in LIVE_FEEDS:
-                truth = portal.summary(source)
-                live = self._query(
-                    f"select count(*) from `{dataset}`.incidents where source = @source and not deleted",  # noqa: S608
-                    source=source,
-                )
-                months = self._query(
-                    f"select format_date('%Y-%m', month), sum(incidents) from `{dataset}_marts`.city_month_trend "  # noqa: S608
-                    "where source = @source group by 1",
-                    source=source,
-                )
-                areas = self._query(
-                    f"select area, sum(incidents) from `{dataset}`.incident_counts "  # noqa: S608
-                    "where source = @source and grain = 'day' group by 1 having sum(incidents) > 0",
-                    source=source,
-                )
-                self._figure(source, "rows", truth["rows"], live[0][0])
-                self._figure(source, "rows by month (mart)", truth["by_month"], {k: int(v) for k, v in months})
-                by_area: dict[str, int] = {}
-                for area, count in truth["by_area"].items():
-                    name = "unknown" if area in ("", "-1") else area
-                    by_area[name] = by_area.get(name, 0) + count
-                self._figure(source, "rows by area (windows)", by_area, {k: int(v) for k, v in areas})
+                self.compare_feed(portal, source)
             for dashboard, panel, counted, shown in demo_truth.compared(portal, preview.pages):
                 self._figure(dashboard, panel, counted, shown)
+
+    def compare_feed(self, portal: SandboxClient, source: str) -> None:
+        """Add to the outcome's figures the feed's rows, its months in the mart and its areas in the windows."""
+        dataset = f"{self._settings.project}.{self._settings.dataset}"
+        truth = portal.summary(source)
+        live = self._query(
+            f"select count(*) from `{dataset}`.incidents where source = @source and not deleted",  # noqa: S608
+            source=source,
+        )
+        months = self._query(
+            f"select format_date('%Y-%m', month), sum(incidents) from `{dataset}_marts`.city_month_trend "  # noqa: S608
+            "where source = @source group by 1",
+            source=source,
+        )
+        areas = self._query(
+            f"select area, sum(incidents) from `{dataset}`.incident_counts "  # noqa: S608
+            "where source = @source and grain = 'day' group by 1 having sum(incidents) > 0",
+            source=source,
+        )
+        self._figure(source, "rows", truth["rows"], live[0][0])
+        self._figure(source, "rows by month (mart)", truth["by_month"], {k: int(v) for k, v in months})
+        by_area: dict[str, int] = {}
+        for area, count in truth["by_area"].items():
+            name = "unknown" if area in ("", "-1") else area
+            by_area[name] = by_area.get(name, 0) + count
+        self._figure(source, "rows by area (windows)", by_area, {k: int(v) for k, v in areas})
 
     def _figure(self, source: str, name: str, portal: Any, warehouse: Any) -> None:
         self.outcome.figures.append({"source": source, "figure": name, "portal": portal, "warehouse": warehouse})

@@ -20,7 +20,9 @@ from typing import Any
 import pytest
 import stand_ins
 
-from civicwire.demo import CHANGES, FEEDS, Demo
+from civicwire.demo import LIVE_FEEDS as FEEDS
+from civicwire.demo import Demo
+from civicwire.demo_feeds import CHANGES
 from civicwire.sandbox.client import SandboxClient
 from civicwire.settings import ROOT, Settings
 
@@ -93,7 +95,8 @@ class Line:
     def differing(self, *, marts: bool = False) -> list[dict[str, Any]]:
         """Return the demo's figures that are not the portal's truth now."""
         demo = Demo(self.settings, lambda _: None)
-        demo._compare(self.portal)
+        for feed in FEEDS:
+            demo.compare_feed(self.portal, feed)
         return [
             figure
             for figure in demo.outcome.figures
