@@ -286,19 +286,14 @@ def build(  # noqa: PLR0917 typer passes options by name
 
 def _again_and_again(settings: Settings, select: Iterable[str], every: float, *, while_loading: bool) -> None:
     """Build until a signal comes; well is a build that failed nowhere and after which the marts hold rows."""
-    import signal
-    import threading
-
     import structlog
 
-    from civicwire import heartbeat, logs
+    from civicwire import heartbeat, logs, stopping
     from schemas.errors import CivicwireError
 
     logs.configure(settings.log_format)
     log = structlog.get_logger("civicwire.build")
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stopping.on_signal()
     heartbeat.stop(settings)
     while not stop.is_set():
         pause = every

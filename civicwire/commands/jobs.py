@@ -141,19 +141,14 @@ def _launcher(settings: Settings) -> Launcher:
 
 def _follow(settings: Settings, names: list[str], *, exactly_once: bool) -> None:
     """Look every few seconds and start what does not run or reads too few feeds, until a signal comes."""
-    import signal
-    import threading
-
     import structlog
 
-    from civicwire import heartbeat, logs
+    from civicwire import heartbeat, logs, stopping
     from schemas.errors import CivicwireError
 
     logs.configure(settings.log_format)
     log = structlog.get_logger("civicwire.jobs")
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stopping.on_signal()
     heartbeat.stop(settings)
     while not stop.is_set():
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,16 +47,11 @@ def load(  # noqa: PLR0917 (typer makes options of them)
     skipped = [_message(text) for text in skip or []]
     with Writer.of(settings, limits=limits, skip=skipped) as writer:
         if follow:
-            from threading import Event
-
-            from civicwire import heartbeat, logs
+            from civicwire import heartbeat, logs, stopping
 
             logs.configure(settings.log_format)
             heartbeat.stop(settings)
-            stop = Event()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                signal.signal(number, lambda *_: stop.set())
-            report = writer.run(stop, lambda: heartbeat.beat(settings))
+            report = writer.run(stopping.on_signal(), lambda: heartbeat.beat(settings))
         else:
             report = writer.catch_up()
     _print(report, as_json=as_json)

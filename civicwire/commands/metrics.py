@@ -16,23 +16,19 @@ def metrics(
 
     Nothing is sent anywhere: Prometheus asks. Exit code 1 when the port is taken.
     """
-    import signal
-    import threading
-
     from prometheus_client import generate_latest, start_http_server
 
     from civicwire.commands import console
     from civicwire.metrics import collectors
     from civicwire.settings import Settings
+    from civicwire.stopping import on_signal
     from schemas.errors import FatalError
 
     found = collectors(Settings())
     if once:
         typer.echo(generate_latest(found).decode(), nl=False)
         return
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = on_signal()
     try:
         server, thread = start_http_server(port, addr=host, registry=found)
     except OSError as error:

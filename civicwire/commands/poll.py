@@ -109,12 +109,9 @@ def _day(text: str) -> str:
 
 def _follow(chosen: list[Source], reach: Connections, *, at_once: int, every: float, as_json: bool) -> None:
     """Poll until a signal; exit code 1 when other processes have taken over every source."""
-    import signal
-    import threading
-
     import structlog
 
-    from civicwire import heartbeat, logs
+    from civicwire import heartbeat, logs, stopping
     from civicwire.follow import Feed, Follower
     from civicwire.settings import Settings
     from schemas.errors import CivicwireError
@@ -124,7 +121,6 @@ def _follow(chosen: list[Source], reach: Connections, *, at_once: int, every: fl
     heartbeat.stop(settings)
     polled: set[str] = set()
     log = structlog.get_logger("civicwire.poll")
-    stop = threading.Event()
 
     def told(feed: Feed, receipt: dict[str, Any] | None, error: CivicwireError | None) -> None:
         about = {"source": feed.source.key, "phase": feed.phase, "next_in_seconds": round(feed.wait().total_seconds())}
@@ -141,8 +137,7 @@ def _follow(chosen: list[Source], reach: Connections, *, at_once: int, every: fl
             typer.echo(json.dumps({**receipt, "phase": feed.phase}, default=_iso))
 
     follower = Follower(chosen, reach, told, at_once=at_once, every=every)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stopping.on_signal()
     follower.run(stop)
     if not stop.is_set():
         raise typer.Exit(1)
