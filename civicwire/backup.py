@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import fastavro
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType  # type: ignore[attr-defined]
 from confluent_kafka.schema_registry import Schema
 
@@ -399,16 +399,7 @@ def _committed(kafka: str, group: str, places: dict[str, list[int]]) -> list[dic
 
 
 def _set_committed(kafka: str, group: str, positions: list[dict[str, Any]]) -> None:
-    if not positions:
-        return
-    wanted = [TopicPartition(at["topic"], at["partition"], at["offset"]) for at in positions]
-    futures = kafka_topics.admin(kafka).alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, wanted)])
     try:
-        answers = [future.result(TIMEOUT_SECONDS).topic_partitions for future in futures.values()]
-        errors = [place.error for places in answers for place in places if place.error is not None]
-    except KafkaException as error:
-        errors = [error.args[0]]
-    if errors:
-        raise ConfigError(
-            f"The place of {group} could not be set ({errors[0]}): stop its readers, empty the broker, restore again."
-        )
+        progress.set_offsets(kafka, group, {(at["topic"], at["partition"]): at["offset"] for at in positions})
+    except RetriableError as error:
+        raise ConfigError(f"{error} Stop its readers, empty the broker, restore again.") from error

@@ -32,10 +32,9 @@ def behind(settings: Settings) -> dict[str, int]:
     reach = settings.require("kafka")
     kafka = str(reach.kafka)
     live = versions.current(kafka, reach.registry).current.versions
-    raw = [topics.raw(source).name for source in catalog.load_all()]
     return {
-        NORMALISE_GROUP: _behind(kafka, jobs.versioned(NORMALISE_GROUP, "normalize", live), raw),
-        WINDOWS_GROUP: _behind(kafka, jobs.versioned(WINDOWS_GROUP, "windows", live), [topics.INCIDENTS.at(live).name]),
+        jobs.GROUPS[job]: _left(kafka, jobs.versioned(jobs.GROUPS[job], job, live), _ends(kafka, names))
+        for job, names in _reads(live).items()
     }
 
 
@@ -56,13 +55,10 @@ def wait_until_passed(
         RetriableError: one does not get on; the message says where to look.
     """
     kafka = str(settings.require("kafka").kafka)
-    read = {
-        "normalize": [topics.raw(source).name for source in catalog.load_all()],
-        "windows": [topics.INCIDENTS.at(of).name],
-    }
+    read = _reads(of)
     for name in (job for job in jobs.JOBS if job in names):
         group = jobs.versioned(jobs.GROUPS[name], name, of)
-        ends = progress.ends(kafka, tail.partitions(kafka, read[name]))
+        ends = _ends(kafka, read[name])
         least, heard = None, time.monotonic()
         while left := _left(kafka, group, ends):
             told(name, left)
@@ -75,6 +71,16 @@ def wait_until_passed(
                 )
             time.sleep(LOOK_SECONDS)
         told(name, 0)
+
+
+def _reads(of: Mapping[str, int]) -> dict[str, list[str]]:
+    """Return the topics that each job reads."""
+    raw = [topics.raw(source).name for source in catalog.load_all()]
+    return {"normalize": raw, "windows": [topics.INCIDENTS.at(of).name]}
+
+
+def _ends(kafka: str, names: list[str]) -> dict[progress.Partition, int]:
+    return progress.ends(kafka, progress.partitions(kafka, names))
 
 
 def _left(kafka: str, group: str, ends: dict[progress.Partition, int]) -> int:
@@ -91,17 +97,6 @@ def _left(kafka: str, group: str, ends: dict[progress.Partition, int]) -> int:
         for batch in tail.read(kafka, names, start, lambda _: None)
         for message in batch
     )
-
-
-def _behind(kafka: str, group: str, names: list[str]) -> int:
-    present = tail.partitions(kafka, names)
-    ends = progress.ends(kafka, present)
-    committed = progress.committed(kafka, group, present)
-    offsets = {at: offset for at, offset in committed.items() if offset is not None}
-    distance = sum(ends[at] - offsets.get(at, 0) for at in present)
-    if distance == 0 or distance > NEARLY:
-        return distance
-    return sum(len(batch) for batch in tail.read(kafka, sorted({name for name, _ in present}), offsets, lambda _: None))
 
 
 def wait_until_streamed(settings: Settings, seconds: float, told: Callable[[dict[str, int]], None]) -> None:

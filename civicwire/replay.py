@@ -25,8 +25,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
+from confluent_kafka import KafkaError, KafkaException
 
 from civicwire import line
 from civicwire.commands.jobs import feeds_polled, start_jobs
@@ -350,21 +349,11 @@ class Replay:
         written = progress.committed(self._kafka, GROUP, wanted)
         start: dict[progress.Partition, int | None] = dict(progress.ends(self._kafka, wanted, first=True))
         if made.since is not None:
-            start = {at: min(offset, written[at] or 0) for at, offset in self._offsets_at(wanted, made.since).items()}
+            since = progress.offsets_at(self._kafka, wanted, made.since)
+            start = {at: min(offset, written[at] or 0) for at, offset in since.items()}
         with self._warehouse() as warehouse:
             exchange.keep(warehouse, made.number, without=made.sources)
         progress.set_offsets(self._kafka, _group(made), start)
-
-    def _offsets_at(self, wanted: list[progress.Partition], at: datetime) -> dict[progress.Partition, int]:
-        """Return the first offset of each partition that the broker got at that instant or later."""
-        spec = OffsetSpec.for_timestamp(int(at.timestamp() * 1000))
-        ends = progress.ends(self._kafka, wanted)
-        futures = kafka_topics.admin(self._kafka).list_offsets({TopicPartition(*place): spec for place in wanted})
-        try:
-            found = {(place.topic, place.partition): one.result(30).offset for place, one in futures.items()}
-        except (KafkaException, TimeoutError) as error:
-            raise RetriableError(f"The broker does not tell offsets by time ({error}): run it again.") from error
-        return {place: offset if offset >= 0 else ends[place] for place, offset in found.items()}
 
     def _check_feeds(self, made: Generation, other: Generation) -> None:
         """A feed that was polled for the first time since the replay began is not in it.

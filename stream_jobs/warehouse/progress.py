@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 
 from confluent_kafka import (
     Consumer,
@@ -67,6 +68,21 @@ def ends(bootstrap_servers: str, wanted: list[Partition], *, first: bool = False
         RetriableError: the broker does not answer.
     """
     spec = OffsetSpec.earliest() if first else OffsetSpec.latest()  # type: ignore[no-untyped-call]
+    return _offsets(bootstrap_servers, wanted, spec)
+
+
+def offsets_at(bootstrap_servers: str, wanted: list[Partition], at: datetime) -> dict[Partition, int]:
+    """Return the first offset of each partition that the broker got at that instant or later, the end where none is.
+
+    Raises:
+        RetriableError: the broker does not answer.
+    """
+    found = _offsets(bootstrap_servers, wanted, OffsetSpec.for_timestamp(int(at.timestamp() * 1000)))
+    last = ends(bootstrap_servers, wanted)
+    return {place: offset if offset >= 0 else last[place] for place, offset in found.items()}
+
+
+def _offsets(bootstrap_servers: str, wanted: list[Partition], spec: OffsetSpec) -> dict[Partition, int]:
     admin = kafka_topics.admin(bootstrap_servers)  # the futures wait for ever once it is collected
     asked = {TopicPartition(topic, index): spec for topic, index in wanted}
     deadline = time.monotonic() + TIMEOUT_SECONDS
