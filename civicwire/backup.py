@@ -31,7 +31,7 @@ from confluent_kafka.schema_registry import Schema
 from civicwire import line
 from civicwire.settings import Settings
 from producers import catalog, tail
-from schemas import kafka_topics, registry, topics
+from schemas import access, kafka_topics, registry, topics
 from schemas.errors import ConfigError, FatalError, RetriableError
 from schemas.topics import Topic
 from schemas.wire import HEADER, MAGIC
@@ -91,7 +91,7 @@ def backup(settings: Settings, folder: Path, told: Told = lambda _: None) -> dic
         raise ConfigError(f"{folder} is not empty: name a new folder for each backup.")
     folder.mkdir(parents=True, exist_ok=True)
     places: dict[str, list[int]] = {}
-    for name, partition in tail.partitions(kafka, [topic.name for topic in _ours()]):
+    for name, partition in kafka_topics.partitions(kafka, [topic.name for topic in _ours()]):
         places.setdefault(name, []).append(partition)
     present = [topic for topic in _ours() if topic.name in places]
     manifest: dict[str, Any] = {
@@ -180,11 +180,12 @@ def _record(message: Message) -> dict[str, Any]:
 def _schemas(url: str) -> list[dict[str, Any]]:
     client = registry.client(url)
     found = []
-    for subject in sorted(client.get_subjects()):
-        for version in client.get_versions(subject):
-            held = client.get_version(subject, version)
-            text = str(held.schema.schema_str)
-            found.append({"subject": subject, "version": version, "id": held.schema_id, "schema": text})
+    with registry.explained(url):
+        for subject in sorted(client.get_subjects()):
+            for version in client.get_versions(subject):
+                held = client.get_version(subject, version)
+                text = str(held.schema.schema_str)
+                found.append({"subject": subject, "version": version, "id": held.schema_id, "schema": text})
     return found
 
 
@@ -212,10 +213,11 @@ def _digest(file: Path) -> str:
 def _register(url: str, held: list[dict[str, Any]]) -> dict[int, int]:
     """Register the schemas in the order of their versions and return the new id of each old one."""
     client = registry.client(url)
-    client.set_compatibility(level=registry.COMPATIBILITY)
     ids = {}
-    for one in sorted(held, key=lambda each: (each["version"], each["id"])):
-        ids[one["id"]] = int(client.register_schema(one["subject"], Schema(one["schema"], "AVRO")))
+    with registry.explained(url):
+        client.set_compatibility(level=registry.COMPATIBILITY)
+        for one in sorted(held, key=lambda each: (each["version"], each["id"])):
+            ids[one["id"]] = int(client.register_schema(one["subject"], Schema(one["schema"], "AVRO")))
     return ids
 
 
@@ -240,24 +242,17 @@ class _Writer:
     def __init__(self, kafka: str, name: str) -> None:
         self._kafka, self._name = kafka, name
         self._failed: list[str] = []
-        common = {
-            "bootstrap.servers": kafka,
+        common = access.client(kafka) | {
             "enable.idempotence": True,
             "linger.ms": 5,
             "compression.type": "lz4",
-            "log_level": kafka_topics.SYSLOG_CRITICAL,
         }
         self._plain = Producer(common)
         self._transactional = Producer({**common, "transactional.id": f"civicwire.restore.{name}"})
         self._transactional.init_transactions(TRANSACTION_SECONDS)
         # Sees all records, so that its end is where the next one is written.
         self._watch = Consumer(
-            {
-                "bootstrap.servers": kafka,
-                "group.id": f"civicwire.restore.{name}",
-                "isolation.level": "read_uncommitted",
-                "log_level": kafka_topics.SYSLOG_CRITICAL,
-            }
+            access.client(kafka) | {"group.id": f"civicwire.restore.{name}", "isolation.level": "read_uncommitted"}
         )
 
     def __enter__(self) -> Self:
@@ -384,7 +379,7 @@ def _operation(wanted: bool) -> AlterConfigOpType:
 
 def _ends(kafka: str, names: list[str]) -> dict[str, dict[int, int]]:
     found: dict[str, dict[int, int]] = {}
-    for (name, partition), end in progress.ends(kafka, tail.partitions(kafka, names)).items():
+    for (name, partition), end in progress.ends(kafka, kafka_topics.partitions(kafka, names)).items():
         found.setdefault(name, {})[partition] = end
     return found
 

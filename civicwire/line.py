@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from civicwire.settings import Settings
 from producers import catalog, tail
-from schemas import topics
+from schemas import kafka_topics, topics
 from schemas.errors import RetriableError
 from stream_jobs import jobs, versions
 from stream_jobs.warehouse import progress
@@ -79,11 +79,11 @@ def _reads(of: Mapping[str, int]) -> dict[str, list[str]]:
     return {"normalize": raw, "windows": [topics.INCIDENTS.at(of).name]}
 
 
-def _ends(kafka: str, names: list[str]) -> dict[progress.Partition, int]:
-    return progress.ends(kafka, progress.partitions(kafka, names))
+def _ends(kafka: str, names: list[str]) -> dict[kafka_topics.Partition, int]:
+    return progress.ends(kafka, kafka_topics.partitions(kafka, names))
 
 
-def _left(kafka: str, group: str, ends: dict[progress.Partition, int]) -> int:
+def _left(kafka: str, group: str, ends: dict[kafka_topics.Partition, int]) -> int:
     """Return how many records before ``ends`` the group has not committed; near the end they are counted by reading."""
     committed = progress.committed(kafka, group, list(ends))
     behind = {at: committed[at] or 0 for at in ends if (committed[at] or 0) < ends[at]}

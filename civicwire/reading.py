@@ -18,9 +18,9 @@ from stream_jobs.warehouse import progress
 def sizes(settings: Settings) -> dict[str, int]:
     """Return how many offsets each topic spans (transaction markers take some too), by name."""
     kafka = str(settings.require("kafka").kafka)
-    present = kafka_topics.admin(kafka).list_topics(timeout=kafka_topics.TIMEOUT_SECONDS).topics
+    present = kafka_topics.present(kafka)
     names = sorted(name for name in present if not name.startswith("_"))
-    partitions = tail.partitions(kafka, names)
+    partitions = kafka_topics.partitions(kafka, names)
     ends = progress.ends(kafka, partitions)
     firsts = progress.ends(kafka, partitions, first=True)
     return {name: sum(ends[at] - firsts[at] for at in partitions if at[0] == name) for name in names}
@@ -37,7 +37,7 @@ def records(settings: Settings, name: str, *, last: int, key: str | None = None)
     """
     reach = settings.require("kafka", "registry")
     kafka, url = str(reach.kafka), str(reach.registry)
-    partitions = tail.partitions(kafka, [name])
+    partitions = kafka_topics.partitions(kafka, [name])
     if not partitions:
         raise ConfigError(f"There is no topic {name!r}: `civicwire topic` lists them.")
     firsts = progress.ends(kafka, partitions, first=True)

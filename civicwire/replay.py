@@ -347,7 +347,7 @@ class Replay:
             return
         # Read before the copy is made: the copy then holds at least what was written up to these offsets.
         written = progress.committed(self._kafka, GROUP, wanted)
-        start: dict[progress.Partition, int | None] = dict(progress.ends(self._kafka, wanted, first=True))
+        start: dict[kafka_topics.Partition, int | None] = dict(progress.ends(self._kafka, wanted, first=True))
         if made.since is not None:
             since = progress.offsets_at(self._kafka, wanted, made.since)
             start = {at: min(offset, written[at] or 0) for at, offset in since.items()}
@@ -387,8 +387,8 @@ class Replay:
     def _session(self) -> Session:
         return Session(str(self._settings.require("flink").flink), self._settings.home / "flink")
 
-    def _partitions(self, made: Generation) -> list[progress.Partition]:
-        return progress.partitions(self._kafka, progress.reads(made.versions))
+    def _partitions(self, made: Generation) -> list[kafka_topics.Partition]:
+        return kafka_topics.partitions(self._kafka, progress.reads(made.versions))
 
     @contextmanager
     def _warehouse(self) -> Iterator[Warehouse]:
@@ -410,7 +410,7 @@ class Replay:
             yield
 
     def _delete_topics(self, names: set[str]) -> None:
-        present = kafka_topics.admin(self._kafka).list_topics(timeout=kafka_topics.TIMEOUT_SECONDS).topics
+        present = kafka_topics.present(self._kafka)
         self._delete(kafka_topics.admin(self._kafka).delete_topics, sorted(names & present.keys()))
 
     def _delete_groups(self, names: set[str]) -> None:

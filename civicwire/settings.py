@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import psutil
-from pydantic import BaseModel, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic import BaseModel, Field
 
+from schemas.access import Access
 from schemas.errors import ConfigError, EnvironmentMissingError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,14 +35,12 @@ class Endpoints(BaseModel):
     portal: str | None = Field(default=None, description="base URL of the sandbox portal")
 
 
-class Settings(BaseSettings):
+class Settings(Access):
     """Settings of one civicwire home; every field can be set by ``CIVICWIRE_<NAME>``, and empty is as good as unset.
 
     Raises:
         ConfigError: a value cannot be used; the message names each one.
     """
-
-    model_config = SettingsConfigDict(env_prefix="CIVICWIRE_", env_ignore_empty=True)
 
     home: Path = Field(default=ROOT / ".civicwire", description="the one folder in which all data lives")
     parts: Path = Field(default=ROOT / ".parts", description="environments and jars, shared by all homes")
@@ -73,20 +71,13 @@ class Settings(BaseSettings):
     heartbeat: Path | None = Field(
         default=None, description="file that long-running commands touch while all is well, for health checks"
     )
-    kafka: str | None = None
-    registry: str | None = None
     flink: str | None = None
     warehouse: str | None = None
     warehouse_grpc: str | None = None
     portal: str | None = Field(default=None, description="replaces scheme and host of every feed, for the sandbox")
 
     def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise ConfigError(_told(error)) from error
-        except SettingsError as error:
-            raise ConfigError(f"A setting is no JSON: {error}. Write it as .env.example does.") from error
+        super().__init__(**values)
         if self.target == "bigquery" and self.project == LOCAL_PROJECT:
             raise ConfigError("CIVICWIRE_TARGET=bigquery needs a project: set CIVICWIRE_PROJECT to its id.")
 
@@ -132,12 +123,3 @@ class Settings(BaseSettings):
                 f"{', '.join('CIVICWIRE_' + name.upper() for name in missing)}."
             )
         return endpoints
-
-
-def _told(error: ValidationError) -> str:
-    """Return a sentence for each value that cannot be used."""
-    told = []
-    for one in error.errors():
-        name = "_".join(str(part) for part in one["loc"][:1])
-        told.append(f"CIVICWIRE_{name.upper()} is {one['input']!r}: {one['msg']}.")
-    return f"{' '.join(told)} .env.example says what each setting may be."

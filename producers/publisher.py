@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from schemas import access
 from schemas.errors import FatalError, RetriableError
-from schemas.kafka_topics import SYSLOG_CRITICAL
+from schemas.kafka_topics import unreachable
 
 TRANSACTION_TIMEOUT_MS = 600_000
 """Ten minutes: rows are fetched before the transaction begins, so it only has to carry them to the broker."""
@@ -47,19 +48,25 @@ class Publisher:
         self._source = source
         self._written: Written = {}
         self._producer = Producer(
-            {
-                "bootstrap.servers": bootstrap_servers,
+            access.client(bootstrap_servers)
+            | {
                 "transactional.id": f"civicwire.{role}.{source}",
                 "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
                 "linger.ms": LINGER_MS,
                 "batch.size": BATCH_BYTES,
                 "compression.type": "lz4",
-                "log_level": SYSLOG_CRITICAL,
                 "queue.buffering.max.messages": QUEUE_MESSAGES,
                 "queue.buffering.max.kbytes": QUEUE_KIB,
             }
         )
-        self._producer.init_transactions(INIT_TIMEOUT_SECONDS)
+        try:
+            self._producer.init_transactions(INIT_TIMEOUT_SECONDS)
+        except KafkaException as error:
+            if error.args[0].fatal():
+                raise FatalError(
+                    f"{source}: the broker gives no transactions ({error.args[0].str()}). Poll again."
+                ) from error
+            raise unreachable(bootstrap_servers, error) from error
 
     def publish(self, messages: Iterable[Outgoing], before_commit: Callable[[], None], own: str = "") -> Written:
         """Write ``messages`` and commit; ``before_commit`` is called when all are written.

@@ -18,8 +18,9 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
+from schemas import access
 from schemas.errors import RetriableError
-from schemas.kafka_topics import SYSLOG_CRITICAL, admin
+from schemas.kafka_topics import Partition, admin, partitions, unreachable
 
 TIMEOUT_SECONDS = 30
 BATCH = 10_000
@@ -42,22 +43,23 @@ Offsets = dict[tuple[str, int], int]
 
 
 def topic_ids(bootstrap_servers: str, topics: list[str]) -> dict[str, str]:
-    """Return the broker's id of each topic: a topic that was deleted and made again has another one."""
+    """Return the broker's id of each topic: a topic that was deleted and made again has another one.
+
+    Raises:
+        UnreachableError: the broker does not answer.
+    """
     described = admin(bootstrap_servers).describe_topics(TopicCollection(topics), request_timeout=TIMEOUT_SECONDS)
-    return {name: str(future.result().topic_id) for name, future in described.items()}
-
-
-def partitions(bootstrap_servers: str, topics: list[str]) -> list[tuple[str, int]]:
-    """Return ``(topic, partition)`` of those of ``topics`` that exist."""
-    present = admin(bootstrap_servers).list_topics(timeout=TIMEOUT_SECONDS).topics
-    return [(name, index) for name in topics if name in present for index in sorted(present[name].partitions)]
+    try:
+        return {name: str(future.result().topic_id) for name, future in described.items()}
+    except KafkaException as error:
+        raise unreachable(bootstrap_servers, error) from error
 
 
 def consumer(bootstrap_servers: str) -> Consumer:
     """Return a consumer of committed records that belongs to no group and says when it reaches an end."""
     return Consumer(
-        {
-            "bootstrap.servers": bootstrap_servers,
+        access.client(bootstrap_servers)
+        | {
             "group.id": f"civicwire.tail.{uuid.uuid4().hex}",
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
@@ -65,7 +67,6 @@ def consumer(bootstrap_servers: str) -> Consumer:
             "enable.partition.eof": True,
             "fetch.wait.max.ms": FETCH_WAIT_MS,
             "queued.max.messages.kbytes": QUEUE_KIB,
-            "log_level": SYSLOG_CRITICAL,
         }
     )
 
@@ -101,7 +102,7 @@ def read(
     """
     reader = consumer(bootstrap_servers)
     try:
-        unread, reached = _ends(reader, topics, offsets)
+        unread, reached = _ends(reader, partitions(bootstrap_servers, topics), offsets)
         open_ends: set[tuple[str | None, int | None]] = {(place.topic, place.partition) for place in unread}
         if unread:
             reader.assign(unread)
@@ -123,20 +124,18 @@ def read(
 
 
 def _ends(
-    reader: Consumer, topics: list[str], offsets: Mapping[tuple[str, int], int]
+    reader: Consumer, places: list[Partition], offsets: Mapping[tuple[str, int], int]
 ) -> tuple[list[TopicPartition], Offsets]:
-    """Return the partitions that hold something past ``offsets``, and the ends of those that do not."""
-    known = reader.list_topics(timeout=TIMEOUT_SECONDS).topics
+    """Return those of the partitions that hold something past ``offsets``, and the ends of the others."""
     unread: list[TopicPartition] = []
     reached: Offsets = {}
-    for name in topics:
-        for partition in known[name].partitions:
-            start = offsets.get((name, partition), OFFSET_BEGINNING)
-            low, high = _watermarks(reader, TopicPartition(name, partition))
-            if high in (low, start):
-                reached[name, partition] = high
-            else:
-                unread.append(TopicPartition(name, partition, start))
+    for name, partition in places:
+        start = offsets.get((name, partition), OFFSET_BEGINNING)
+        low, high = _watermarks(reader, TopicPartition(name, partition))
+        if high in (low, start):
+            reached[name, partition] = high
+        else:
+            unread.append(TopicPartition(name, partition, start))
     return unread, reached
 
 
@@ -161,5 +160,5 @@ def _batch(reader: Consumer, topics: list[str]) -> list[Message]:
     for message in messages:
         error = message.error()
         if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's public name
-            raise KafkaException(error)
+            raise RetriableError(f"The broker does not give what {topics} hold ({error.str()}). Try again.")
     return messages

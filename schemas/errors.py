@@ -26,6 +26,15 @@ class RetriableError(CivicwireError):
     """The other side failed in a way that may pass (429, 5xx, a page cut short). The cursor stays; poll again."""
 
 
+class UnreachableError(RetriableError):
+    """The broker or the registry does not answer, or does not let us in. Exit code 3.
+
+    What goes on by itself tries again; a single command ends, because nothing else would go better.
+    """
+
+    exit_code = 3
+
+
 class FatalError(CivicwireError):
     """The feed cannot go on without a person (retired dataset, missing key column). The cursor stays."""
 

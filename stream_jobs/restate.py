@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from schemas import kafka_topics
+from schemas import access, kafka_topics
 from schemas.errors import RetriableError
 from schemas.topics import Topic
 
@@ -48,8 +48,8 @@ def _forget(bootstrap_servers: str, group: str) -> None:
 def _live_keys(bootstrap_servers: str, topic: Topic) -> set[tuple[int, bytes]]:
     """Return ``(partition, key)`` of every key whose last value is no tombstone."""
     consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap_servers,
+        access.client(bootstrap_servers)
+        | {
             "group.id": f"civicwire-restate-{uuid.uuid4().hex}",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
@@ -81,7 +81,7 @@ def _end(bootstrap_servers: str, keys: set[tuple[int, bytes]], topic: Topic) -> 
     if not keys:
         return
     failures: list[str] = []
-    producer = Producer({"bootstrap.servers": bootstrap_servers, "enable.idempotence": True, "linger.ms": 20})
+    producer = Producer(access.client(bootstrap_servers) | {"enable.idempotence": True, "linger.ms": 20})
     for partition, key in sorted(keys):
         while True:
             try:

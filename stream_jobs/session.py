@@ -26,7 +26,7 @@ import requests
 from schemas import kafka_topics, registry
 from schemas.errors import FatalError, RetriableError
 from schemas.topics import RAW_PREFIX
-from stream_jobs import restate
+from stream_jobs import access, restate
 from stream_jobs.jobs import TABLE, Job
 from stream_jobs.tables import Cluster
 
@@ -239,10 +239,11 @@ class Session:
                 "execution.checkpointing.dir": (self._folder / "checkpoints").as_uri(),
                 "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
             },
+            "secrets": access.secrets(),
             "jobs": [
                 {
                     "name": job.name,
-                    "definitions": job.definitions,
+                    "definitions": [access.filled(text) for text in job.definitions],
                     "inserts": job.inserts,
                     "settings": {
                         **job.settings,

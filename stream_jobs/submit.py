@@ -1,8 +1,9 @@
 """Runs inside the Flink environment: submits the jobs that standard input describes.
 
-Input, one JSON object: ``settings`` (over the configuration in ``FLINK_CONF_DIR``) and ``jobs``, a list of objects
-with ``name``, ``definitions``, ``inserts`` and ``settings``. The one argument is the file that gets the answer, one
-JSON line for each job: ``name``, ``seconds`` and ``id`` or ``error`` (Flink logs to standard output).
+Input, one JSON object: ``settings`` (over the configuration in ``FLINK_CONF_DIR``), ``secrets`` (texts that must not be
+told) and ``jobs``, a list of objects with ``name``, ``definitions``, ``inserts`` and ``settings``. The one argument is
+the file that gets the answer, one JSON line for each job: ``name``, ``seconds`` and ``id`` or ``error`` (Flink logs to
+standard output).
 
 Everything is rendered by the caller, so this file needs nothing but PyFlink, and one Java serves all jobs: starting it
 and loading the planner is what takes the time.
@@ -32,11 +33,19 @@ def submit(request: dict[str, Any], answers: TextIO) -> bool:
             answer["id"] = _submit(TableEnvironment.create(settings), job)
         except Exception as error:  # noqa: BLE001  a Java error of any kind is an answer for the caller
             good = False
-            sys.stderr.write(f"{job['name']}: {error}\n")
-            answer["error"] = _cause(str(error))
+            told = _without(request["secrets"], str(error))
+            sys.stderr.write(f"{job['name']}: {told}\n")
+            answer["error"] = _cause(told)
         answers.write(json.dumps({**answer, "seconds": round(time.monotonic() - started, 1)}) + "\n")
         answers.flush()
     return good
+
+
+def _without(secrets: list[str], text: str) -> str:
+    """Flink quotes a statement that it does not understand."""
+    for secret in secrets:
+        text = text.replace(secret, "…")
+    return text
 
 
 def _cause(trace: str) -> str:

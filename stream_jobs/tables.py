@@ -13,6 +13,7 @@ from typing import Any
 
 from schemas import loader
 from schemas.topics import Topic
+from stream_jobs import access
 
 POSITION = {
     "partition": "int not null metadata virtual",
@@ -111,7 +112,7 @@ def source(
         {
             "connector": "kafka",
             "topic": topic.at(cluster.versions).name,
-            "properties.bootstrap.servers": cluster.kafka,
+            **access.kafka(cluster.kafka),
             "properties.group.id": group,
             "properties.isolation.level": "read_committed",
             **(
@@ -132,7 +133,7 @@ def sink(cluster: Cluster, topic: Topic, *, key: str) -> str:
         {
             "connector": "kafka",
             "topic": topic.at(cluster.versions).name,
-            "properties.bootstrap.servers": cluster.kafka,
+            **access.kafka(cluster.kafka),
             "key.format": "raw",
             "key.fields": key,
             **_avro(cluster, topic),
@@ -149,7 +150,7 @@ def upsert_sink(cluster: Cluster, topic: Topic, *, key: Iterable[str]) -> str:
         {
             "connector": "upsert-kafka",
             "topic": topic.at(cluster.versions).name,
-            "properties.bootstrap.servers": cluster.kafka,
+            **access.kafka(cluster.kafka),
             "key.format": "json",
             **_avro(cluster, topic),
             **_delivery(cluster, topic),
@@ -172,7 +173,7 @@ def _avro(cluster: Cluster, topic: Topic, fields: Collection[str] | None = None)
     document = {**document, "fields": [field for field in document["fields"] if _wanted(field["name"], fields)]}
     return {
         "value.format": "avro-confluent",
-        "value.avro-confluent.url": cluster.registry,
+        **{f"value.avro-confluent.{name}": value for name, value in access.registry(cluster.registry).items()},
         "value.avro-confluent.subject": topic.at(cluster.versions).subject,
         "value.avro-confluent.schema": json.dumps(document),
     }

@@ -17,7 +17,7 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from schemas import kafka_topics, loader, registry, wire
+from schemas import access, kafka_topics, loader, registry, wire
 from schemas.errors import EnvironmentMissingError, RetriableError
 from schemas.topics import VERSIONS
 
@@ -114,7 +114,10 @@ class Watch:
         try:
             while self._next < end:
                 if time.monotonic() > deadline:
-                    raise self._silent("its record cannot be read")
+                    raise RetriableError(
+                        f"The broker at {self._bootstrap_servers} does not deliver the record of what is live: "
+                        "check it with `civicwire status`."
+                    )
                 self._take(reader)
         finally:
             reader.unassign()
@@ -141,11 +144,10 @@ class Watch:
     def _reader(self) -> Consumer:
         if self._consumer is None:
             self._consumer = Consumer(
-                {
-                    "bootstrap.servers": self._bootstrap_servers,
+                access.client(self._bootstrap_servers)
+                | {
                     "group.id": f"civicwire-versions-{uuid.uuid4().hex}",
                     "enable.auto.commit": False,
-                    "log_level": kafka_topics.SYSLOG_CRITICAL,
                 }
             )
         return self._consumer
@@ -164,27 +166,17 @@ class Watch:
                     self._forget()
                     return None
                 if code not in _ELECTING or time.monotonic() > deadline:
-                    raise self._silent(error) from error
+                    raise kafka_topics.unreachable(self._bootstrap_servers, error) from error
             time.sleep(LOOK_SECONDS)
 
     def _there(self) -> bool:
         """Asked before the first look, because the client waits for a topic that it does not know."""
-        try:
-            names = kafka_topics.admin(self._bootstrap_servers).list_topics(timeout=TIMEOUT_SECONDS).topics
-        except KafkaException as error:
-            raise self._silent(error) from error
-        return VERSIONS.name in names
+        return VERSIONS.name in kafka_topics.present(self._bootstrap_servers)
 
     def _forget(self) -> None:
         if self._consumer is not None:
             self._consumer.close()
         self._consumer, self._next, self._known = None, 0, Versions()
-
-    def _silent(self, why: object) -> RetriableError:
-        return RetriableError(
-            f"The broker at {self._bootstrap_servers} does not tell which topics are live ({why}): "
-            "check it with `civicwire status`."
-        )
 
 
 @cache
@@ -212,7 +204,7 @@ def write(bootstrap_servers: str, registry_url: str, versions: Versions) -> Vers
     kafka_topics.ensure(bootstrap_servers, [VERSIONS])
     encode = wire.encoder(registry.register(registry_url, VERSIONS), loader.parsed(VERSIONS.schema))
     failures: list[str] = []
-    producer = Producer({"bootstrap.servers": bootstrap_servers, "enable.idempotence": True})
+    producer = Producer(access.client(bootstrap_servers) | {"enable.idempotence": True})
     producer.produce(
         VERSIONS.name,
         encode(_record(versions)),

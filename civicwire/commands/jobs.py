@@ -173,22 +173,13 @@ def feeds_polled(kafka: str) -> list[str] | None:
     """Return the feeds whose raw topic exists and which can be normalised; None before the first poll.
 
     Raises:
-        RetriableError: the broker does not answer.
+        UnreachableError: the broker does not answer.
     """
-    from confluent_kafka import KafkaException
-
-    from producers import tail
-    from schemas import topics
-    from schemas.errors import RetriableError
+    from schemas import kafka_topics, topics
     from stream_jobs.jobs import feeds
 
     raw = {topics.raw(source).name: source for source in feeds()}
-    try:
-        present = {name for name, _ in tail.partitions(kafka, list(raw))}
-    except KafkaException as error:
-        raise RetriableError(
-            f"The broker at {kafka} does not answer: {error}. Check it with `civicwire status`."
-        ) from error
+    present = kafka_topics.present(kafka)
     return [source for name, source in raw.items() if name in present] or None
 
 

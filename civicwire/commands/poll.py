@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 COLUMNS = ("inserted", "revised", "deleted", "expired", "reappeared", "unchanged", "dead", "late", "requests")
 
 
-def poll(  # noqa: C901, PLR0917 - the options of one command
+def poll(  # noqa: C901, PLR0912, PLR0917 - the options of one command
     sources: Annotated[list[str] | None, typer.Argument(help="Keys of the sources; all when left out.")] = None,
     accept_shrink: Annotated[
         bool, typer.Option(help="Believe a complete scan that lost more rows than the source's shrink_limit.")
@@ -51,7 +51,7 @@ def poll(  # noqa: C901, PLR0917 - the options of one command
     from civicwire.settings import Settings
     from producers import catalog
     from producers.poll import Poller
-    from schemas.errors import CivicwireError, ConfigError
+    from schemas.errors import CivicwireError, ConfigError, UnreachableError
 
     if diff and not dry_run:
         raise ConfigError("--diff shows what a dry run finds: add --dry-run.")
@@ -79,6 +79,8 @@ def poll(  # noqa: C901, PLR0917 - the options of one command
                     receipt = poller.poll(accept_shrink=accept_shrink)
             finally:
                 poller.close()
+        except UnreachableError:
+            raise  # no other feed would fare better
         except CivicwireError as error:
             failed = True
             errors.print(f"[red]error:[/red] {error}", highlight=False, soft_wrap=True)

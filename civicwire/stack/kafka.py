@@ -5,15 +5,10 @@ from __future__ import annotations
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
-from functools import cache
-from typing import TYPE_CHECKING
 
 from civicwire.stack.ports import LOOPBACK, answers
 from civicwire.stack.process import PROBE_SECONDS, Place, Process
 from schemas.errors import FatalError
-
-if TYPE_CHECKING:
-    from confluent_kafka.admin import AdminClient
 
 PORTS = ("kafka", "kafka_controller")
 _LOG_SETTINGS = """\
@@ -128,14 +123,9 @@ def _serves(bootstrap_servers: str, port: int) -> bool:
         return False
     from confluent_kafka import KafkaException  # noqa: PLC0415  slow to import; the other parts start meanwhile
 
+    from schemas.kafka_topics import admin  # noqa: PLC0415
+
     try:
-        return bool(_admin(bootstrap_servers).list_topics(timeout=PROBE_SECONDS).brokers)
+        return bool(admin(bootstrap_servers).list_topics(timeout=PROBE_SECONDS).brokers)
     except KafkaException:
         return False
-
-
-@cache
-def _admin(bootstrap_servers: str) -> AdminClient:
-    from confluent_kafka.admin import AdminClient  # noqa: PLC0415
-
-    return AdminClient({"bootstrap.servers": bootstrap_servers, "log_level": 0})

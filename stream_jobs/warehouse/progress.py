@@ -15,16 +15,15 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]
 
-from schemas import kafka_topics, topics
+from schemas import access, kafka_topics, topics
 from schemas.errors import RetriableError
-from schemas.kafka_topics import SYSLOG_CRITICAL
+from schemas.kafka_topics import Partition, unreachable
 from stream_jobs import versions
 from stream_jobs.warehouse.connection import Place
 from stream_jobs.warehouse.tables import STAGES
 
 GROUP = "civicwire-warehouse"
 TIMEOUT_SECONDS = 30
-Partition = tuple[str, int]
 _PAUSE_SECONDS = 0.1
 _ELECTING = {
     KafkaError.NOT_LEADER_FOR_PARTITION,
@@ -46,19 +45,6 @@ def reads(versions: Mapping[str, int]) -> dict[str, str]:
     """
     found = {stage.topic.at(versions).name: name for name, stage in STAGES.items()}
     return found | {topics.DEAD_LETTERS.name: topics.DEAD_LETTERS.name}
-
-
-def partitions(bootstrap_servers: str, names: Iterable[str] = STAGES) -> list[Partition]:
-    """Return the partitions of those of the topics ``names`` that exist.
-
-    Raises:
-        RetriableError: the broker does not answer.
-    """
-    try:
-        present = kafka_topics.admin(bootstrap_servers).list_topics(timeout=TIMEOUT_SECONDS).topics
-    except (KafkaException, TimeoutError) as error:
-        raise _silent(bootstrap_servers, error) from error
-    return [(name, index) for name in names if name in present for index in sorted(present[name].partitions)]
 
 
 def ends(bootstrap_servers: str, wanted: list[Partition], *, first: bool = False) -> dict[Partition, int]:
@@ -95,7 +81,7 @@ def _offsets(bootstrap_servers: str, wanted: list[Partition], spec: OffsetSpec) 
         except (KafkaException, TimeoutError) as error:
             electing = isinstance(error, KafkaException) and error.args[0].code() in _ELECTING
             if not electing or time.monotonic() > deadline:
-                raise _silent(bootstrap_servers, error) from error
+                raise unreachable(bootstrap_servers, error) from error
         time.sleep(_PAUSE_SECONDS)
 
 
@@ -109,17 +95,17 @@ def committed(bootstrap_servers: str, group: str, wanted: list[Partition]) -> di
         return {}
     # A consumer that subscribes to nothing is no member of the group. The admin client's question for a group's offsets
     # ends in a segmentation fault on a broker that has never had a group (librdkafka of confluent-kafka 2.16.1).
-    reader = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": group, "log_level": SYSLOG_CRITICAL})
+    reader = Consumer(access.client(bootstrap_servers) | {"group.id": group})
     places = [TopicPartition(topic, index) for topic, index in wanted]
     try:
         found = _coordinated(lambda: reader.committed(places, timeout=TIMEOUT_SECONDS))
     except KafkaException as error:
-        raise _silent(bootstrap_servers, error) from error
+        raise unreachable(bootstrap_servers, error) from error
     finally:
         reader.close()
     for at in found:
         if at.error is not None:
-            raise _silent(bootstrap_servers, KafkaException(at.error))
+            raise unreachable(bootstrap_servers, KafkaException(at.error))
     return {(at.topic, at.partition): at.offset if at.offset >= 0 else None for at in found}
 
 
@@ -131,7 +117,7 @@ def lag_of_group(bootstrap_servers: str, group: str = GROUP, names: Iterable[str
     Raises:
         RetriableError: the broker does not answer.
     """
-    wanted = partitions(bootstrap_servers, names)
+    wanted = kafka_topics.partitions(bootstrap_servers, names)
     last = ends(bootstrap_servers, wanted)
     first = ends(bootstrap_servers, wanted, first=True)
     done = committed(bootstrap_servers, group, wanted)
@@ -174,7 +160,7 @@ def set_offsets(bootstrap_servers: str, group: str, offsets: Mapping[Partition, 
     if not places:
         return
     # A commit from outside is taken only while the group has no members.
-    committer = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": group, "log_level": SYSLOG_CRITICAL})
+    committer = Consumer(access.client(bootstrap_servers) | {"group.id": group})
     try:
         done = _coordinated(lambda: committer.commit(offsets=places, asynchronous=False))
     except KafkaException as error:
@@ -201,9 +187,3 @@ def _coordinated(ask: Callable[[], list[TopicPartition]]) -> list[TopicPartition
 def caught_up(place: Place) -> bool:
     """Return whether everything in the topics is in the warehouse."""
     return not any(lag(place).values())
-
-
-def _silent(bootstrap_servers: str, error: Exception) -> RetriableError:
-    return RetriableError(
-        f"The broker at {bootstrap_servers} does not answer: {error}. Check it with `civicwire status`."
-    )

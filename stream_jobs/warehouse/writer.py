@@ -28,13 +28,14 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-from schemas import kafka_topics, registry, topics
+from schemas import access, kafka_topics, registry, topics
 from schemas.errors import FatalError, RecordError, RetriableError
+from schemas.kafka_topics import Partition
 from stream_jobs import versions
 from stream_jobs.versions import Generation
 from stream_jobs.warehouse import decode, merge, progress, stage
 from stream_jobs.warehouse.connection import Place, Warehouse, connect, explained
-from stream_jobs.warehouse.progress import GROUP, Partition
+from stream_jobs.warehouse.progress import GROUP
 from stream_jobs.warehouse.tables import STAGES, ensure_tables
 
 log = structlog.get_logger(__name__)
@@ -48,7 +49,6 @@ CONSUME_MESSAGES = 20_000
 CONSUME_SECONDS = 0.05
 SILENCE_SECONDS = 60
 """A broker that has messages delivers some of them, or an assignment, within this time."""
-NOT_FOUND = 404
 LOOK_SECONDS = 0.5
 """Between two looks of an idle writer at whether a swap wants it to leave; before each batch it looks as well."""
 HOLD_SECONDS = 120
@@ -169,8 +169,8 @@ class Writer:
         self._generation: Generation | None = None
         self._stages: dict[str, str] = {}
         self._looked = 0.0
-        configuration: dict[str, Any] = {
-            "bootstrap.servers": bootstrap_servers,
+        configuration: dict[str, Any] = access.client(bootstrap_servers) | {
+            "error_cb": lambda error: log.warning("kafka", error=error.str()),
             "group.id": group,
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
@@ -343,7 +343,7 @@ class Writer:
         self._assigned.clear()
 
     def _partitions(self) -> list[Partition]:
-        return progress.partitions(self._bootstrap_servers, self._stages)
+        return kafka_topics.partitions(self._bootstrap_servers, self._stages)
 
     def _on_assign(self, _: Consumer, assigned: list[TopicPartition]) -> None:
         self._assigned = {(at.topic, at.partition) for at in assigned}
@@ -476,9 +476,7 @@ class Writer:
     def _schema(self, schema_id: int) -> dict[str, Any]:
         try:
             found: dict[str, Any] = registry.schema_by_id(self._registry_url, schema_id)
-        except SchemaRegistryError as error:
-            if error.http_status_code != NOT_FOUND:
-                raise RetriableError(f"The registry at {self._registry_url} failed: {error}. Try again.") from error
+        except SchemaRegistryError as error:  # all others have been explained
             raise RecordError("schema_unknown", f"the registry has no schema {schema_id}") from error
         return found
 

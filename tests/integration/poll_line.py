@@ -15,7 +15,7 @@ from civicwire.sandbox.client import SandboxClient
 from civicwire.stack import Stack
 from producers import catalog, tail
 from producers.poll import Connections, Poller
-from schemas import registry, topics
+from schemas import kafka_topics, registry, topics
 
 DECIMAL = re.compile(r"-?\d+\.\d+")
 AUSTIN, SAN_DIEGO, NIBRS = "austin_crime_reports", "san_diego_calls", "la_nibrs_offenses"
@@ -66,7 +66,7 @@ class Line:
             poller.close()
 
     def read(self, topic: str) -> list[dict[str, Any]]:
-        if not tail.partitions(self.connections.kafka, [topic]):
+        if not kafka_topics.partitions(self.connections.kafka, [topic]):
             return []
         batches = tail.read(self.connections.kafka, [topic], {}, lambda _: None)
         url = self.connections.registry

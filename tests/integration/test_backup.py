@@ -116,7 +116,7 @@ def test_every_record_is_where_it_was_and_what_it_was(brokers, saved, topic):
 def test_partitions_begin_and_end_where_they_did(brokers, saved, topic):
     first, second = (
         {
-            begin: progress.ends(str(one.kafka), tail.partitions(str(one.kafka), [topic.name]), first=begin)
+            begin: progress.ends(str(one.kafka), kafka_topics.partitions(str(one.kafka), [topic.name]), first=begin)
             for begin in (True, False)
         }
         for one in brokers
@@ -142,7 +142,7 @@ def test_the_schemas_have_other_ids_there(brokers, saved):
 
 
 def test_readers_go_on_where_they_were(brokers, saved):
-    places = tail.partitions(str(brokers[1].kafka), [RAW.name])
+    places = kafka_topics.partitions(str(brokers[1].kafka), [RAW.name])
     assert progress.committed(str(brokers[1].kafka), line.NORMALISE_GROUP, places) == {
         (RAW.name, 0): 2,
         (RAW.name, 1): 1,

@@ -18,7 +18,7 @@ from civicwire.commands.jobs import start_jobs
 from civicwire.settings import Settings
 from civicwire.stack import Stack
 from producers import tail
-from schemas import kafka_topics, loader, registry, topics, wire
+from schemas import access, kafka_topics, loader, registry, topics, wire
 from stream_jobs import jobs
 from stream_jobs.session import Session
 from stream_jobs.warehouse import progress
@@ -48,9 +48,7 @@ class Line:
         self.home = stack.home
         self.kafka, self.registry = str(stack.endpoints.kafka), str(stack.endpoints.registry)
         self.session = Session(str(stack.endpoints.flink), stack.home / "flink")
-        self.producer = Producer(
-            {"bootstrap.servers": self.kafka, "linger.ms": 5, "log_level": kafka_topics.SYSLOG_CRITICAL}
-        )
+        self.producer = Producer(access.client(self.kafka) | {"linger.ms": 5})
 
     def polled(self, source: str) -> None:
         kafka_topics.ensure(self.kafka, [topics.raw(source)])

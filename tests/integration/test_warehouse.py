@@ -81,7 +81,7 @@ class Line:
             return writer.catch_up()
 
     def ends(self) -> dict[progress.Partition, int]:
-        return progress.ends(self.kafka, progress.partitions(self.kafka))
+        return progress.ends(self.kafka, kafka_topics.partitions(self.kafka, STAGES))
 
     def seek(self, positions: dict[progress.Partition, int]) -> None:
         """Go on with a group that has committed these positions."""
