@@ -7,9 +7,13 @@ locals {
     writer   = "Loads the topics into BigQuery"
     dbt      = "Builds the marts"
     grafana  = "Reads the marts for the dashboards"
-  }, local.with_network ? { flink = "Runs the stream jobs, from topic to topic" } : {})
+    },
+    local.with_network ? { flink = "Runs the stream jobs, from topic to topic" } : {},
+    var.replay ? { replay = "Makes a second generation beside the live one and swaps them" } : {},
+  )
 
-  # Running queries and load jobs is a right on the project; it shows no data of any dataset.
+  # Running queries and load jobs is a right on the project; it shows no data of any dataset. So is making datasets, each
+  # of which then belongs to who made it.
   job_users = toset(["writer", "dbt", "grafana"])
 
   impersonations = merge([
@@ -36,6 +40,14 @@ resource "google_project_iam_member" "job_user" {
   project = var.project
   role    = "roles/bigquery.jobUser"
   member  = google_service_account.this[each.key].member
+}
+
+resource "google_project_iam_member" "replay" {
+  count = var.replay ? 1 : 0
+
+  project = var.project
+  role    = "roles/bigquery.user"
+  member  = google_service_account.this["replay"].member
 }
 
 resource "google_service_account_iam_member" "impersonator" {

@@ -1,38 +1,39 @@
 # Managed Service for Apache Kafka: one cluster, civicwire's topics (topics.json, written by `make generate`), and who may
-# read and write which. A replay's topics have the same names with a version behind them (incidents.v2); whoever replays
-# makes them. The topics are the only durable state of the whole line: they keep everything, for ever.
+# read and write which. A replay's topics have the same names with a version behind them (incidents.v2); the account
+# replay makes them. The topics are the only durable state of the whole line: they keep everything, for ever.
 
 locals {
   topics = jsondecode(file("${path.module}/topics.json"))
 
-  # Kafka's own rights. WRITE and READ include looking at the topic; nobody may create, change or delete one.
+  # Kafka's own rights. WRITE and READ include looking at the topic. Nobody may create, change or delete one, but who
+  # replays, and only those of a later version; it has no entry where there is no such account.
   kafka_acls = {
-    "topicPrefixed/raw."                          = { producer = ["READ", "WRITE"], flink = ["READ"] }
+    "topicPrefixed/raw."                          = { producer = ["READ", "WRITE"], flink = ["READ"], replay = ["READ"] }
     "topic/cursors"                               = { producer = ["READ", "WRITE"] }
-    "topic/polls"                                 = { producer = ["READ", "WRITE"], writer = ["READ"] }
-    "topic/drift"                                 = { producer = ["READ", "WRITE"], writer = ["READ"] }
-    "topic/dead_letters"                          = { producer = ["READ", "WRITE"], flink = ["WRITE"], writer = ["READ"] }
-    "topic/incidents"                             = { flink = ["READ", "WRITE"], writer = ["READ"] }
-    "topic/persons"                               = { flink = ["WRITE"], writer = ["READ"] }
-    "topic/indicators"                            = { flink = ["WRITE"], writer = ["READ"] }
-    "topic/incident_counts"                       = { flink = ["READ", "WRITE"], writer = ["READ"] }
-    "topic/arrivals"                              = { flink = ["READ", "WRITE"], writer = ["READ"] }
-    "topic/versions"                              = { producer = ["READ"], flink = ["READ"], writer = ["READ"] }
-    "topicPrefixed/dead_letters.v"                = { producer = ["READ"], flink = ["WRITE"], writer = ["READ"] }
-    "topicPrefixed/incidents.v"                   = { flink = ["READ", "WRITE"], writer = ["READ"] }
-    "topicPrefixed/persons.v"                     = { flink = ["WRITE"], writer = ["READ"] }
-    "topicPrefixed/indicators.v"                  = { flink = ["WRITE"], writer = ["READ"] }
-    "topicPrefixed/incident_counts.v"             = { flink = ["READ", "WRITE"], writer = ["READ"] }
-    "topicPrefixed/arrivals.v"                    = { flink = ["READ", "WRITE"], writer = ["READ"] }
-    "consumerGroupPrefixed/civicwire.tail."       = { producer = ["READ"] }
-    "consumerGroup/civicwire-normalise"           = { flink = ["READ", "DELETE"] }
-    "consumerGroup/civicwire-windows"             = { flink = ["READ", "DELETE"] }
-    "consumerGroupPrefixed/civicwire-restate-"    = { flink = ["READ"] }
-    "consumerGroup/civicwire-warehouse"           = { writer = ["READ"] }
-    "consumerGroupPrefixed/civicwire-normalise.v" = { flink = ["READ", "DELETE"] }
-    "consumerGroupPrefixed/civicwire-windows.v"   = { flink = ["READ", "DELETE"] }
-    "consumerGroupPrefixed/civicwire-warehouse.v" = { writer = ["READ"] }
-    "consumerGroupPrefixed/civicwire-versions-"   = { producer = ["READ"], flink = ["READ"], writer = ["READ"] }
+    "topic/polls"                                 = { producer = ["READ", "WRITE"], writer = ["READ"], replay = ["READ"] }
+    "topic/drift"                                 = { producer = ["READ", "WRITE"], writer = ["READ"], replay = ["READ"] }
+    "topic/dead_letters"                          = { producer = ["READ", "WRITE"], flink = ["WRITE"], writer = ["READ"], replay = ["READ"] }
+    "topic/incidents"                             = { flink = ["READ", "WRITE"], writer = ["READ"], replay = ["READ"] }
+    "topic/persons"                               = { flink = ["WRITE"], writer = ["READ"], replay = ["READ"] }
+    "topic/indicators"                            = { flink = ["WRITE"], writer = ["READ"], replay = ["READ"] }
+    "topic/incident_counts"                       = { flink = ["READ", "WRITE"], writer = ["READ"], replay = ["READ", "WRITE"] }
+    "topic/arrivals"                              = { flink = ["READ", "WRITE"], writer = ["READ"], replay = ["READ", "WRITE"] }
+    "topic/versions"                              = { producer = ["READ"], flink = ["READ"], writer = ["READ"], replay = ["READ", "WRITE"] }
+    "topicPrefixed/dead_letters.v"                = { producer = ["READ"], flink = ["WRITE"], writer = ["READ"], replay = ["ALL"] }
+    "topicPrefixed/incidents.v"                   = { flink = ["READ", "WRITE"], writer = ["READ"], replay = ["ALL"] }
+    "topicPrefixed/persons.v"                     = { flink = ["WRITE"], writer = ["READ"], replay = ["ALL"] }
+    "topicPrefixed/indicators.v"                  = { flink = ["WRITE"], writer = ["READ"], replay = ["ALL"] }
+    "topicPrefixed/incident_counts.v"             = { flink = ["READ", "WRITE"], writer = ["READ"], replay = ["ALL"] }
+    "topicPrefixed/arrivals.v"                    = { flink = ["READ", "WRITE"], writer = ["READ"], replay = ["ALL"] }
+    "consumerGroupPrefixed/civicwire.tail."       = { producer = ["READ"], replay = ["READ"] }
+    "consumerGroup/civicwire-normalise"           = { flink = ["READ", "DELETE"], replay = ["READ", "DELETE"] }
+    "consumerGroup/civicwire-windows"             = { flink = ["READ", "DELETE"], replay = ["READ", "DELETE"] }
+    "consumerGroupPrefixed/civicwire-restate-"    = { flink = ["READ"], replay = ["READ"] }
+    "consumerGroup/civicwire-warehouse"           = { writer = ["READ"], replay = ["READ"] }
+    "consumerGroupPrefixed/civicwire-normalise.v" = { flink = ["READ", "DELETE"], replay = ["READ", "DELETE"] }
+    "consumerGroupPrefixed/civicwire-windows.v"   = { flink = ["READ", "DELETE"], replay = ["READ", "DELETE"] }
+    "consumerGroupPrefixed/civicwire-warehouse.v" = { writer = ["READ"], replay = ["READ", "DELETE"] }
+    "consumerGroupPrefixed/civicwire-versions-"   = { producer = ["READ"], flink = ["READ"], writer = ["READ"], replay = ["READ"] }
     "transactionalIdPrefixed/civicwire.poller."   = { producer = ["WRITE"] }
     "transactionalIdPrefixed/civicwire.backfill." = { producer = ["WRITE"] }
     "transactionalIdPrefixed/civicwire-"          = { flink = ["WRITE"] }
@@ -94,7 +95,7 @@ resource "google_managed_kafka_acl" "this" {
 
   dynamic "acl_entries" {
     for_each = merge([
-      for identity, operations in each.value : {
+      for identity, operations in each.value : !contains(keys(local.identities), identity) ? {} : {
         for operation in operations : "${identity} ${operation}" => { identity = identity, operation = operation }
       }
     ]...)
@@ -109,7 +110,7 @@ resource "google_managed_kafka_acl" "this" {
 
 # Opening a connection is a right on the project; what goes over it is decided by the ACLs above.
 resource "google_project_iam_member" "kafka_client" {
-  for_each = local.with_kafka ? toset(["producer", "flink", "writer"]) : toset([])
+  for_each = local.with_kafka ? toset(concat(["producer", "flink", "writer"], var.replay ? ["replay"] : [])) : toset([])
 
   project = var.project
   role    = "roles/managedkafka.client"

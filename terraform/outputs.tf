@@ -7,8 +7,12 @@ locals {
       CIVICWIRE_DATASET  = google_bigquery_dataset.main.dataset_id
       CIVICWIRE_LOCATION = google_bigquery_dataset.main.location
       CIVICWIRE_KAFKA    = local.kafka_bootstrap
-      CIVICWIRE_REGISTRY = var.registry_url
-      CIVICWIRE_FLINK    = local.with_flink ? "http://flink-jobmanager.${var.flink.namespace}.svc.cluster.local:8081" : null
+      # Google takes TLS only, and a service account as the user. Who that is and its password are added by hand: each
+      # process runs as another, and the state holds no secret.
+      CIVICWIRE_KAFKA_SECURITY  = local.with_kafka ? "sasl_ssl" : null
+      CIVICWIRE_KAFKA_MECHANISM = local.with_kafka ? "PLAIN" : null
+      CIVICWIRE_REGISTRY        = var.registry_url
+      CIVICWIRE_FLINK           = local.with_flink ? "http://flink-jobmanager.${var.flink.namespace}.svc.cluster.local:8081" : null
     } : name => value if value != null
   }
 }

@@ -101,17 +101,23 @@ variable "reader_groups" {
   }
 }
 
+variable "replay" {
+  description = "An account for `civicwire replay`: it may make datasets and later versions of topics, and exchange the live tables' rows. For as long as a replay stands."
+  type        = bool
+  default     = false
+}
+
 variable "impersonators" {
-  description = "Who may act as a service account (producer, writer, dbt, grafana, flink), in the place of keys: identity => IAM members."
+  description = "Who may act as a service account (producer, writer, dbt, grafana, flink, replay), in the place of keys: identity => IAM members."
   type        = map(set(string))
   default     = {}
 
   validation {
     condition = alltrue([
       for identity in keys(var.impersonators) :
-      contains(["producer", "writer", "dbt", "grafana"], identity) || (identity == "flink" && (var.kafka != null || var.flink != null))
+      contains(["producer", "writer", "dbt", "grafana"], identity) || (identity == "flink" && (var.kafka != null || var.flink != null)) || (identity == "replay" && var.replay)
     ])
-    error_message = "impersonators has the keys producer, writer, dbt, grafana and, with kafka or flink, flink."
+    error_message = "impersonators has the keys producer, writer, dbt, grafana; with kafka or flink, flink; and with replay, replay."
   }
 
   validation {

@@ -34,6 +34,13 @@ resource "google_bigquery_dataset" "main" {
     role          = "READER"
     user_by_email = google_service_account.this["dbt"].email
   }
+  dynamic "access" {
+    for_each = var.replay ? ["replay"] : []
+    content {
+      role          = "WRITER"
+      user_by_email = google_service_account.this[access.value].email
+    }
+  }
   # The marts' views read these tables for whoever may read the marts.
   access {
     dataset {
@@ -73,6 +80,13 @@ resource "google_bigquery_dataset" "stage" {
   access {
     role          = "WRITER"
     user_by_email = google_service_account.this["writer"].email
+  }
+  dynamic "access" {
+    for_each = var.replay ? ["replay"] : []
+    content {
+      role          = "WRITER"
+      user_by_email = google_service_account.this[access.value].email
+    }
   }
 
   dynamic "default_encryption_configuration" {

@@ -154,3 +154,41 @@ run "nobody_by_default" {
     error_message = "Somebody may act as an account without having been named."
   }
 }
+
+run "nobody_replays_by_default" {
+  assert {
+    condition     = !contains(keys(google_service_account.this), "replay") && length(google_project_iam_member.replay) == 0
+    error_message = "Somebody may make datasets without being asked for."
+  }
+}
+
+run "replay" {
+  variables {
+    replay        = true
+    impersonators = { replay = ["user:ada@example.org"] }
+  }
+
+  assert {
+    # What a replay makes anew belongs to who made it. Of what is there it exchanges the rows and stages its own.
+    condition = alltrue([
+      for dataset in [google_bigquery_dataset.main, google_bigquery_dataset.stage] :
+      contains([for access in dataset.access : "${access.role} ${access.user_by_email}" if access.user_by_email != null], "WRITER ${google_service_account.this["replay"].email}")
+    ])
+    error_message = "Who replays cannot put the new rows in the place of the live ones."
+  }
+
+  assert {
+    condition     = !contains([for access in google_bigquery_dataset.marts.access : access.user_by_email if access.user_by_email != null], google_service_account.this["replay"].email)
+    error_message = "A replay does not touch the marts."
+  }
+
+  assert {
+    condition     = google_project_iam_member.replay[0].role == "roles/bigquery.user" && google_project_iam_member.replay[0].member == google_service_account.this["replay"].member
+    error_message = "Who replays may make datasets and run queries, and has no other right on the project."
+  }
+
+  assert {
+    condition     = google_project_iam_member.kafka_client["replay"].member == google_service_account.this["replay"].member
+    error_message = "Who replays may not connect to Kafka."
+  }
+}

@@ -115,3 +115,35 @@ run "acls" {
     error_message = "An ACL is about everything."
   }
 }
+
+run "acls_of_a_replay" {
+  variables {
+    kafka  = {}
+    replay = true
+  }
+
+  assert {
+    # Later versions of topics and nothing else are its to make, change and delete.
+    condition = toset([
+      for acl in google_managed_kafka_acl.this : acl.acl_id
+      if contains([for entry in acl.acl_entries : "${entry.operation} ${entry.principal}"], "ALL User:${google_service_account.this["replay"].email}")
+    ]) == toset([for topic in ["dead_letters", "incidents", "persons", "indicators", "incident_counts", "arrivals"] : "topicPrefixed/${topic}.v"])
+    error_message = "Who replays may make other topics than those of a replay."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      for acl in google_managed_kafka_acl.this : [
+        for entry in acl.acl_entries : entry.operation != "ALL" || entry.principal == "User:${google_service_account.this["replay"].email}"
+      ]
+    ]))
+    error_message = "Somebody else may do everything with a topic."
+  }
+
+  assert {
+    condition = toset([for entry in google_managed_kafka_acl.this["topic/versions"].acl_entries : entry.principal if entry.operation == "WRITE"]) == toset([
+      "User:${google_service_account.this["replay"].email}",
+    ])
+    error_message = "Who replays, and nobody else, says which topics are live."
+  }
+}

@@ -53,8 +53,10 @@ run "everything" {
       CIVICWIRE_DATASET  = "safety"
       CIVICWIRE_LOCATION = "EU"
       CIVICWIRE_KAFKA    = "bootstrap.safety-prod.europe-west1.managedkafka.civicwire-test.cloud.goog:9092"
-      CIVICWIRE_REGISTRY = "http://registry.civicwire.svc.cluster.local:8080/apis/ccompat/v7"
-      CIVICWIRE_FLINK    = "http://flink-jobmanager.civicwire.svc.cluster.local:8081"
+      CIVICWIRE_KAFKA_SECURITY  = "sasl_ssl"
+      CIVICWIRE_KAFKA_MECHANISM = "PLAIN"
+      CIVICWIRE_REGISTRY        = "http://registry.civicwire.svc.cluster.local:8080/apis/ccompat/v7"
+      CIVICWIRE_FLINK           = "http://flink-jobmanager.civicwire.svc.cluster.local:8081"
     }
     error_message = "The settings do not say where everything is."
   }

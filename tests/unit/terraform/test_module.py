@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import yaml
+
+from civicwire.replay import WRITTEN_BY
 from civicwire.settings import Settings
 from producers import publisher, tail
 from schemas import topics
@@ -82,7 +85,35 @@ def test_a_replay_of_any_version_may_use_its_topics_and_groups_as_the_first_does
     assert all(may("writer", "READ", "topic", name) for name in progress.reads(versions))
     assert may("writer", "READ", "consumerGroup", f"{progress.GROUP}.v7")
     assert may("writer", "READ", "topic", topics.VERSIONS.name)
-    assert not any("WRITE" in operations for operations in acls()[f"topic/{topics.VERSIONS.name}"].values())
+    writes = {who for who, operations in acls()[f"topic/{topics.VERSIONS.name}"].items() if "WRITE" in operations}
+    assert writes == {"replay"}
+
+
+def test_who_replays_may_do_all_that_a_replay_does():
+    versions = {topic.name: 7 for topic in WRITTEN_BY["normalize"]}
+    live = [make(FIRST) for make in jobs.JOBS.values()]
+    again = [make(Cluster("broker:9092", "http://registry", versions=versions)) for make in jobs.JOBS.values()]
+    own = {topic.name for job in again for topic in job.sinks}
+    read = {topic.name for job in (*live, *again) for topic in job.sources}
+    read |= {*progress.reads({}), *progress.reads(versions), topics.VERSIONS.name}
+    groups = {job.group for job in (*live, *again)} | {progress.GROUP, f"{progress.GROUP}.v7"}
+    assert [name for name in own if not may("replay", "ALL", "topic", name)] == [], "made, emptied and deleted"
+    assert [name for name in read - own if not may("replay", "READ", "topic", name)] == []
+    assert [name for name in groups if not may("replay", "READ", "consumerGroup", name)] == [], (
+        "offsets are handed over"
+    )
+    dropped = groups - {progress.GROUP}
+    assert [name for name in dropped if not may("replay", "DELETE", "consumerGroup", name)] == []
+    # Windows that start from nothing write a tombstone under every key, those of the live generation too.
+    emptied = {topic.name for job in live if job.stateful for topic in job.sinks}
+    assert [name for name in emptied if not may("replay", "WRITE", "topic", name)] == []
+
+
+def test_dbt_reads_no_table_that_the_module_does_not_make_in_the_dataset_that_dbt_may_read():
+    (declared,) = yaml.safe_load((ROOT / "dbt/models/staging/_sources.yml").read_text(encoding="utf-8"))["sources"]
+    made = {file.stem for file in (MODULE / "tables").glob("*.json")}
+    assert {table["name"] for table in declared["tables"]} <= made
+    assert declared["schema"] == "{{ env_var('CIVICWIRE_DATASET', 'civicwire') }}"
 
 
 def test_flink_has_slots_for_every_job_at_once():
