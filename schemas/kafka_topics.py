@@ -59,7 +59,8 @@ def unreachable(bootstrap_servers: str, error: Exception) -> UnreachableError:
 def _unreachable(bootstrap_servers: str, error: Exception, heard: KafkaError | None) -> UnreachableError:
     if heard is None and isinstance(error, KafkaException):
         heard = error.args[0]
-    why = str(error) if heard is None else heard.str()
+    # The library goes on with its own settings' names there, which are not ours.
+    why = str(error) if heard is None else heard.str().partition(", verify that ")[0]
     return UnreachableError(
         f"The broker at {bootstrap_servers} does not answer: {why}. {access.advice(bootstrap_servers, heard)}"
     )
