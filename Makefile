@@ -44,7 +44,9 @@ test-compose: setup-dev ## the compose file in Docker, every container killed on
 
 compose-lint: setup-dev ## the rules for docker-compose.yml and docker/, and compose's own check where it is installed
 	@.venv/bin/python -m pytest -q tests/unit/test_compose_file.py
-	@if docker compose version >/dev/null 2>&1; then docker compose --env-file .env.example config -q; \
+	@if docker compose version >/dev/null 2>&1; then docker compose --env-file .env.example config -q && \
+	  CIVICWIRE_KAFKA=kafka.example:9092 CIVICWIRE_REGISTRY=https://registry.example \
+	  docker compose --env-file .env.example -f docker-compose.yml -f docker/kafka.yml config -q; \
 	  else echo "docker compose is not here: its own check is left out"; fi
 
 lint: setup-dev ## style, types, imports between rooms, SQL

@@ -1,7 +1,8 @@
 """The topics: their names, keys, schemas and settings, in one place.
 
 Retention is unlimited everywhere: the topics are the only durable state. (Kafka's default of seven days deletes
-records with old timestamps within minutes, so timestamps are the broker's append time as well.)
+records with old timestamps within minutes, so timestamps are the broker's append time as well.) What is Kafka's own
+default is not asked for: a managed broker refuses settings that its customers may not choose.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ FOR_EVER = {"retention.ms": "-1", "message.timestamp.type": "LogAppendTime"}
 COMPACTED = {
     "cleanup.policy": "compact",
     "retention.ms": "-1",
-    "min.cleanable.dirty.ratio": "0.5",
     "message.timestamp.type": "LogAppendTime",
 }
 

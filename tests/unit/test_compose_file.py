@@ -15,6 +15,7 @@ from civicwire.settings import ROOT
 from civicwire.stack import flink, kafka
 from civicwire.stack.installed import Installed
 from civicwire.stack.process import Place, Tuning
+from schemas.access import Access
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -144,6 +145,17 @@ def test_the_broker_has_the_settings_of_the_embedded_one(place: Place):
     for name, value in kafka._properties(place).items():
         if not of_the_machine.search(name):
             assert here[name] == str(value), name
+
+
+def test_all_that_lets_one_into_a_guarded_kafka_is_passed_on_to_who_speaks_to_it():
+    text = (ROOT / "docker" / "kafka.yml").read_text(encoding="utf-8")
+    passed = {name.lower() for name in re.findall(r"^    CIVICWIRE_(\w+): \$", text, re.MULTILINE)}
+    assert passed == set(Access.model_fields)
+    there = {name for name, one in SERVICES.items() if {"kafka", "registry"} & set(one.get("depends_on", {}))}
+    beside = set(re.findall(r"^  ([\w-]+):\n    profiles: .*\[never\]", text, re.MULTILINE))
+    guarded = set(re.findall(r"^  ([\w-]+):\n    <<: \*guarded", text, re.MULTILINE))
+    assert guarded == there - beside
+    assert beside == {"kafka", "registry", "kafka-ui"}
 
 
 def test_one_version_is_said_everywhere():
