@@ -48,11 +48,11 @@ run "everything" {
 
   assert {
     condition = output.env == {
-      CIVICWIRE_TARGET   = "bigquery"
-      CIVICWIRE_PROJECT  = "civicwire-test"
-      CIVICWIRE_DATASET  = "safety"
-      CIVICWIRE_LOCATION = "EU"
-      CIVICWIRE_KAFKA    = "bootstrap.safety-prod.europe-west1.managedkafka.civicwire-test.cloud.goog:9092"
+      CIVICWIRE_TARGET          = "bigquery"
+      CIVICWIRE_PROJECT         = "civicwire-test"
+      CIVICWIRE_DATASET         = "safety"
+      CIVICWIRE_LOCATION        = "EU"
+      CIVICWIRE_KAFKA           = "bootstrap.safety-prod.europe-west1.managedkafka.civicwire-test.cloud.goog:9092"
       CIVICWIRE_KAFKA_SECURITY  = "sasl_ssl"
       CIVICWIRE_KAFKA_MECHANISM = "PLAIN"
       CIVICWIRE_REGISTRY        = "http://registry.civicwire.svc.cluster.local:8080/apis/ccompat/v7"
