@@ -146,7 +146,7 @@ def test_the_line_runs_through_a_guarded_broker_and_registry_and_no_password_is_
 
     assert found_in(home.stack.home) == []
     flink = str(home.stack.endpoints.flink)
-    told = home.good("jobs", "sql", "windows/counts_by_day") + home.good("status", "--json")
+    told = home.good("jobs", "sql", "windows/incident_counts") + home.good("status", "--json")
     for job in json.loads(urllib.request.urlopen(f"{flink}/jobs").read())["jobs"]:  # noqa: S310
         for page in ("", "/config", "/plan", "/exceptions"):
             told += urllib.request.urlopen(f"{flink}/jobs/{job['id']}{page}").read().decode()  # noqa: S310
