@@ -169,8 +169,9 @@ class Writer:
         self._generation: Generation | None = None
         self._stages: dict[str, str] = {}
         self._looked = 0.0
+        self._heard = ""
         configuration: dict[str, Any] = access.client(bootstrap_servers) | {
-            "error_cb": lambda error: log.warning("kafka", error=error.str()),
+            "error_cb": self._hear,
             "group.id": group,
             "isolation.level": "read_committed",
             "enable.auto.commit": False,
@@ -236,8 +237,9 @@ class Writer:
             elif self._read(CONSUME_SECONDS):
                 active = time.monotonic()
             elif time.monotonic() - active > SILENCE_SECONDS:
+                heard = f" ({self._heard})" if self._heard else ""
                 raise RetriableError(
-                    f"No message and no partition for {SILENCE_SECONDS} s from {self._bootstrap_servers}: "
+                    f"No message and no partition for {SILENCE_SECONDS} s from {self._bootstrap_servers}{heard}: "
                     "check `civicwire status`, then run `civicwire load` again."
                 )
             if self._is_full():
@@ -263,6 +265,9 @@ class Writer:
                 self._leave()
                 continue
             self._read(CONSUME_SECONDS)
+            if self._heard:
+                log.warning("kafka", error=self._heard)
+                self._heard = ""
             now = time.monotonic()
             if self._batch.rows:
                 active = now
@@ -341,6 +346,10 @@ class Writer:
         self._batch.clear()
         self._generation, self._reached = None, {}
         self._assigned.clear()
+
+    def _hear(self, error: KafkaError) -> None:
+        """Remember what the client says while it reconnects by itself: it only times out otherwise."""
+        self._heard = error.str()
 
     def _partitions(self) -> list[Partition]:
         return kafka_topics.partitions(self._bootstrap_servers, self._stages)

@@ -156,22 +156,24 @@ def test_the_line_runs_through_a_guarded_broker_and_registry_and_no_password_is_
 def test_who_is_not_let_in_is_told_what_to_look_at_and_does_not_wait_for_ever(home: Home):
     port = home.addresses["sasl_ssl"].rpartition(":")[2]
     stranger = str(home.stranger.file)
-    wrong: dict[str, tuple[dict[str, str | None], str]] = {
-        "password": ({"KAFKA_PASSWORD": "wrong-password"}, "CIVICWIRE_KAFKA_PASSWORD"),
-        "password of PLAIN": ({**PLAIN, "KAFKA_PASSWORD": "wrong-password"}, "CIVICWIRE_KAFKA_PASSWORD"),
-        "mechanism": ({"KAFKA_MECHANISM": "SCRAM-SHA-256"}, "CIVICWIRE_KAFKA_MECHANISM"),
-        "authority": ({"KAFKA_CA": stranger}, "CIVICWIRE_KAFKA_CA"),
-        "authority that the system does not know": ({"KAFKA_CA": None}, "CIVICWIRE_KAFKA_CA"),
-        "name in the certificate": ({"KAFKA": f"127.0.0.1:{port}"}, "CIVICWIRE_KAFKA is the name"),
-        "name": ({"KAFKA": f"nowhere.invalid:{port}"}, "CIVICWIRE_KAFKA."),
-        "registry's password": ({"REGISTRY_PASSWORD": "wrong-password"}, "CIVICWIRE_REGISTRY_PASSWORD"),
-        "registry's authority": ({"REGISTRY_CA": stranger}, "CIVICWIRE_REGISTRY_CA"),
+    poll, load = ("poll", AUSTIN), ("load",)
+    wrong: dict[str, tuple[tuple[str, ...], dict[str, str | None], str]] = {
+        "password": (poll, {"KAFKA_PASSWORD": "wrong-password"}, "CIVICWIRE_KAFKA_PASSWORD"),
+        "password to load": (load, {"KAFKA_PASSWORD": "wrong-password"}, "CIVICWIRE_KAFKA_PASSWORD"),
+        "password of PLAIN": (poll, {**PLAIN, "KAFKA_PASSWORD": "wrong-password"}, "CIVICWIRE_KAFKA_PASSWORD"),
+        "mechanism": (poll, {"KAFKA_MECHANISM": "SCRAM-SHA-256"}, "CIVICWIRE_KAFKA_MECHANISM"),
+        "authority": (poll, {"KAFKA_CA": stranger}, "CIVICWIRE_KAFKA_CA"),
+        "authority that the system does not know": (poll, {"KAFKA_CA": None}, "CIVICWIRE_KAFKA_CA"),
+        "name in the certificate": (poll, {"KAFKA": f"127.0.0.1:{port}"}, "CIVICWIRE_KAFKA is the name"),
+        "name": (poll, {"KAFKA": f"nowhere.invalid:{port}"}, "CIVICWIRE_KAFKA."),
+        "registry's password": (poll, {"REGISTRY_PASSWORD": "wrong-password"}, "CIVICWIRE_REGISTRY_PASSWORD"),
+        "registry's authority": (poll, {"REGISTRY_CA": stranger}, "CIVICWIRE_REGISTRY_CA"),
     }
     with ThreadPoolExecutor(4) as pool:
-        ran = dict(zip(wrong, pool.map(lambda case: home.run("poll", AUSTIN, **case[0]), wrong.values()), strict=True))
+        ran = dict(zip(wrong, pool.map(lambda case: home.run(*case[0], **case[1]), wrong.values()), strict=True))
     for name, done in ran.items():
         told = done.stderr.strip().splitlines()
         assert (done.returncode, len(told)) == (3, 1), (name, done.stdout, done.stderr)
         assert told[0].startswith("error: "), name
-        assert wrong[name][1] in told[0], (name, told)
+        assert wrong[name][2] in told[0], (name, told)
         assert not any(secret in told[0] for secret in (*guarded.PASSWORDS.values(), "wrong-password")), name
