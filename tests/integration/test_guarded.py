@@ -9,6 +9,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,18 +60,21 @@ class Home:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def settle(self, load: dict[str, str | None]) -> None:
-        """Wait for the jobs, load with other settings, and prove that portal, topics and warehouse hold the same."""
+    @contextmanager
+    def environment(self) -> Iterator[None]:
+        """Let this process in."""
         with pytest.MonkeyPatch.context() as patch:
             for name, value in self.login.items():
                 patch.setenv(f"CIVICWIRE_{name}", value)
+            yield
+
+    def wait(self) -> None:
+        """Wait until the jobs have carried on what was polled."""
+        with self.environment():
             line.wait_until_streamed(Settings(), 240, lambda _: None)
-            self.good("load", **load)
-            proofs = [proof for source in (AUSTIN, SAN_DIEGO) for proof in verify(Settings(), catalog.find(source))]
-        assert [proof.differences for proof in proofs] == [{}] * 6
 
 
-PLAIN = {
+PLAIN: dict[str, str | None] = {
     "KAFKA_MECHANISM": "PLAIN",
     "KAFKA_USERNAME": guarded.PLAIN_USER,
     "KAFKA_PASSWORD": guarded.PLAIN_PASSWORD,
@@ -133,16 +137,21 @@ def test_the_line_runs_through_a_guarded_broker_and_registry_and_no_password_is_
         portal.seed(feed, rows=ROWS, seed=3)
     home.good("poll", AUSTIN, SAN_DIEGO)
     home.good("jobs", "start")
-    home.settle(load={})
+    home.wait()
 
-    # Another user with another mechanism: the jobs go on where they were. A certificate instead, to load.
+    # Another user with another mechanism, and a certificate in the place of a user: the jobs go on where they were.
     for feed in (AUSTIN, SAN_DIEGO):
         portal.mutate(feed, insert=5, revise=4, delete=3, seed=4)
     home.good("jobs", "stop", **PLAIN)
     home.good("poll", AUSTIN, SAN_DIEGO, **PLAIN)
-    started = json.loads(home.good("jobs", "start", "--json", **PLAIN))
-    assert [job["action"] for job in started] == ["restored", "restored"]
-    home.settle(load=home.certificate)
+    for job, way_in in (("normalize", PLAIN), ("windows", home.certificate)):
+        (started,) = json.loads(home.good("jobs", "start", job, "--json", **way_in))
+        assert started["action"] == "restored"
+    home.wait()
+    home.good("load", **home.certificate)
+    with home.environment():
+        proofs = [proof for source in (AUSTIN, SAN_DIEGO) for proof in verify(Settings(), catalog.find(source))]
+    assert [proof.differences for proof in proofs] == [{}] * 6
 
     assert found_in(home.stack.home) == []
     flink = str(home.stack.endpoints.flink)

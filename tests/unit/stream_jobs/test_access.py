@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import runpy
+import sys
+from unittest.mock import MagicMock
 
 import pytest
 from typer.testing import CliRunner
 
 from civicwire.cli import app
 from stream_jobs import access, jobs
+from stream_jobs.session import SUBMIT
 from stream_jobs.tables import Cluster
 
 BROKER, REGISTRY = "broker.example:9092", "https://registry.example"
@@ -70,6 +74,25 @@ def test_each_form_in_which_a_secret_may_be_quoted_back_is_known():
     assert {PASSWORD, r"it''s \"hard\" to \\ guess", "sesame"} <= set(forms)
     assert [len(form) for form in forms] == sorted(map(len, forms), reverse=True), "the longest first"
     assert "ada" not in forms
+
+
+@pytest.mark.usefixtures("login")
+def test_what_flink_quotes_of_a_refused_statement_is_told_without_secrets(monkeypatch, tmp_path, capsys):
+    (table, *_) = tables(jobs.windows(CLUSTER))
+    refused = f"SQL parse failed: {access.filled(table)}\nCaused by: java.lang.IllegalArgumentException: {PASSWORD}"
+    for name in ("pyflink", "pyflink.common", "pyflink.java_gateway", "pyflink.table"):
+        monkeypatch.setitem(sys.modules, name, MagicMock())
+    submit = runpy.run_path(str(SUBMIT))["submit"]
+    create = sys.modules["pyflink.table"].TableEnvironment.create.return_value
+    create.execute_sql.side_effect = RuntimeError(refused)
+    job = {"name": "windows", "definitions": [access.filled(table)], "inserts": [], "settings": {}}
+    with (tmp_path / "answers").open("w+", encoding="utf-8") as answers:
+        assert submit({"settings": {}, "secrets": access.secrets(), "jobs": [job]}, answers) is False
+        answers.seek(0)
+        told = answers.read() + capsys.readouterr().err
+    assert "IllegalArgumentException" in told
+    assert "ScramLoginModule" in told
+    assert not any(secret in told for secret in ("guess", "sesame"))
 
 
 @pytest.mark.usefixtures("login")
