@@ -12,7 +12,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from confluent_kafka import KafkaError
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
@@ -72,10 +72,10 @@ _Secret = Annotated[SecretStr, AfterValidator(_of_one_line)]
 class Access(BaseSettings):
     """Addresses and credentials of the parts that somebody else runs; each field is set by ``CIVICWIRE_<NAME>``.
 
-    Empty is as good as unset.
+    Empty is as good as unset. What is about the broker or the registry is looked at only where its address is set.
 
     Raises:
-        ConfigError: a value cannot be used; the message names each one.
+        ConfigError: a value cannot be used, is missing, or would silently not be used; the message names each one.
     """
 
     model_config = SettingsConfigDict(env_prefix="CIVICWIRE_", env_ignore_empty=True)
@@ -111,18 +111,17 @@ class Access(BaseSettings):
             raise ConfigError(_told(error)) from None  # the cause would show what was typed
         except SettingsError as error:
             raise ConfigError(f"A setting is no JSON: {error}. Write it as .env.example does.") from error
+        if self.kafka:
+            self._check_broker()
+        if self.registry:
+            self._check_registry()
 
     @property
     def encrypted(self) -> bool:
         """Whether the broker is spoken to through TLS."""
         return self.kafka_security != "plaintext"
 
-    def complete(self) -> Self:
-        """Return the settings when those of the broker and the registry fit together.
-
-        Raises:
-            ConfigError: one is missing, or would silently not be used.
-        """
+    def _check_broker(self) -> None:
         login = {"CIVICWIRE_KAFKA_USERNAME": self.kafka_username, "CIVICWIRE_KAFKA_PASSWORD": self.kafka_password}
         tls = {"CIVICWIRE_KAFKA_CA": self.kafka_ca, "CIVICWIRE_KAFKA_CERTIFICATE": self.kafka_certificate}
         if self.kafka_security == "sasl_ssl":
@@ -139,17 +138,19 @@ class Access(BaseSettings):
                 "CIVICWIRE_KAFKA_KEY is no PKCS #8 key without a password: "
                 f"convert it with `openssl pkcs8 -topk8 -nocrypt -in {self.kafka_key.name}`."
             )
+
+    def _check_registry(self) -> None:
         user = {
             "CIVICWIRE_REGISTRY_USERNAME": self.registry_username,
             "CIVICWIRE_REGISTRY_PASSWORD": self.registry_password,
         }
-        if any(user.values()):
-            _need_all(user, "a user and a password belong together")
-            if not str(self.registry).startswith("https://"):
-                raise ConfigError(
-                    "CIVICWIRE_REGISTRY_PASSWORD would be sent unencrypted: let CIVICWIRE_REGISTRY begin with https://."
-                )
-        return self
+        if not any(user.values()):
+            return
+        _need_all(user, "a user and a password belong together")
+        if not str(self.registry).startswith("https://"):
+            raise ConfigError(
+                "CIVICWIRE_REGISTRY_PASSWORD would be sent unencrypted: let CIVICWIRE_REGISTRY begin with https://."
+            )
 
 
 def _need_all(values: Mapping[str, object], why: str) -> None:
@@ -182,7 +183,7 @@ def of_broker(bootstrap_servers: str) -> Access | None:
         ConfigError: they do not fit together.
     """
     known = Access()
-    return known.complete() if known.kafka == bootstrap_servers else None
+    return known if known.kafka == bootstrap_servers else None
 
 
 def of_registry(url: str) -> Access | None:
@@ -192,7 +193,7 @@ def of_registry(url: str) -> Access | None:
         ConfigError: they do not fit together.
     """
     known = Access()
-    return known.complete() if known.registry == url else None
+    return known if known.registry == url else None
 
 
 def client(bootstrap_servers: str) -> dict[str, Any]:

@@ -86,6 +86,7 @@ def test_another_broker_than_the_environments_is_plain_and_gets_no_password(envi
 
 def test_settings_of_no_broker_disturb_nothing(environment):
     environment(kafka_security="sasl_ssl", kafka_certificate=__file__, registry_username="sr")
+    assert Settings().kafka is None
     assert access.client("127.0.0.1:17000")["bootstrap.servers"] == "127.0.0.1:17000"
     assert access.registry_client("http://127.0.0.1:17001")["url"] == "http://127.0.0.1:17001"
 
@@ -118,6 +119,8 @@ def test_settings_that_do_not_fit_together_are_named_and_secrets_are_not_told(en
         access.client(BROKER)
     assert named in str(told.value)
     assert PASSWORD not in str(told.value)
+    with pytest.raises(ConfigError):
+        Settings()
     assert told.value.__cause__ is None
 
 
