@@ -12,7 +12,7 @@ from civicwire.site.markdown import Page, block
 FILES = "files"
 """Folder of the pages that show a file to which a page links."""
 DIAGRAMS = "diagrams"
-_FENCED = re.compile(r"^(\s*)(`{3,})(\w*)\n(.*?)^\1\2\s*$", re.MULTILINE | re.DOTALL)
+_FENCED = re.compile(r"^([ \t]*)(`{3,})(\w*)[ \t]*\n(.*?)^\1\2[ \t]*$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<=\]\()([^)\s#]+)(#[^)\s]*)?(?=\))")
 _SHOWN_AS_THEY_ARE = {".md", ".png", ".svg"}
 _LANGUAGES = {".avsc": "json", ".py": "python", ".yaml": "yaml", ".yml": "yaml", ".sql": "sql", ".tf": "terraform"}
@@ -69,6 +69,7 @@ class Pages:
                 block(
                     (self._root / path).read_text(encoding="utf-8"), _LANGUAGES.get(PurePosixPath(path).suffix, "text")
                 ),
+                searched=False,
             )
             for path in sorted(self.shown)
         ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _CODE = re.compile(r"(`[^`]+`)")
-_MEANS_SOMETHING = re.compile(r"([\\*_\[\]<>#|])")
+_MEANS_SOMETHING = re.compile(r"([\\*_\[\]|])")
 _FENCE = re.compile(r"^\s*(`{3,})", re.MULTILINE)
 
 
@@ -19,22 +20,29 @@ class Page:
         path: of its file in the tree of pages, which is that of the checkout.
         title: its heading, and its name in the navigation.
         body: what follows the heading.
+        searched: whether the site's search finds it.
     """
 
     path: str
     title: str
     body: str
+    searched: bool = True
 
     @property
     def text(self) -> str:
         """The whole file."""
-        return f"# {escaped(self.title)}\n\n{self.body.strip()}\n"
+        head = "" if self.searched else "---\nsearch: {exclude: true}\n---\n\n"
+        return f"{head}# {escaped(self.title)}\n\n{self.body.strip()}\n"
 
 
 def escaped(text: str) -> str:
     """Return plain text on one line; what stands between backticks stays code."""
     pieces = _CODE.split(" ".join(text.split()))
-    return "".join(piece if index % 2 else _MEANS_SOMETHING.sub(r"\\\1", piece) for index, piece in enumerate(pieces))
+    return "".join(piece if index % 2 else _plain(piece) for index, piece in enumerate(pieces))
+
+
+def _plain(text: str) -> str:
+    return _MEANS_SOMETHING.sub(r"\\\1", html.escape(text, quote=False))
 
 
 def code(text: str) -> str:
@@ -50,13 +58,7 @@ def codes(texts: Iterable[str]) -> str:
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table of cells that are Markdown already."""
     lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
-
-
-def _cell(markdown: str) -> str:
-    """Only a bar inside code still divides cells: escaped text has none that would."""
-    pieces = _CODE.split(markdown)
-    return "".join(piece.replace("|", r"\|") if index % 2 else piece for index, piece in enumerate(pieces))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def block(text: str, language: str) -> str:

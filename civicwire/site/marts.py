@@ -199,11 +199,13 @@ def _said(sql: str) -> str:
 
 
 def _users(one: Table, exposures: list[dict[str, Any]]) -> str:
+    read = re.compile(rf"_marts\.{one.name}\b")
     panels: dict[str, list[str]] = {}
     for panel in lineage.panels():
         dashboard, _, title = panel.name.partition(": ")
-        if one.name in panel.reads and title not in panels.setdefault(dashboard, []):
-            panels[dashboard].append(title)
+        shown = panels.setdefault(dashboard, [])
+        if read.search(panel.sql) and title not in shown:
+            shown.append(title)
     rows = [
         (
             escaped(exposure["label"]),
