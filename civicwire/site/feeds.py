@@ -38,7 +38,6 @@ def _index(sources: Iterable[Source]) -> Page:
             one.protocol.name,
             escaped(one.counts.unit),
             every(one.cadence_minutes),
-            escaped(one.licence),
         )
         for one in sources
     ]
@@ -48,7 +47,7 @@ def _index(sources: Iterable[Source]) -> Page:
         sections(
             "Rows of different feeds are different things: only those of one unit may be added up. To add a feed: "
             "[Add a city in 20 minutes](../docs/add-a-city.md).",
-            table(("feed", "key", "protocol", "a row is one of", "looked at every", "licence"), rows),
+            table(("feed", "key", "protocol", "counts", "looked at every"), rows),
         ),
     )
 
@@ -193,18 +192,8 @@ def _codes(source: Source) -> str:
     walks = crosswalk.of_source(source.key)
     if not walks:
         return sections(said, "No crosswalk: its values are read by the normalise file alone.")
-    rows = [
-        (
-            code(one.column),
-            code(target),
-            str(len(one.exact)),
-            str(len(one.patterns)),
-            str([*one.exact.values(), *one.patterns.values()].count("")),
-            _reach(one),
-        )
-        for target, one in walks.items()
-    ]
-    headings = ("column", "gives", "codes", "patterns", "left unmapped on purpose", "words of ours that it reaches")
+    rows = [(code(one.column), code(target), _size(one), _reach(one)) for target, one in walks.items()]
+    headings = ("column", "gives", "lists", "words of ours that it reaches")
     return sections(
         said,
         "What its crosswalks map. A code that none lists becomes `unmapped`.",
@@ -214,6 +203,12 @@ def _codes(source: Source) -> str:
             for file in sorted(folder.glob("*.csv"))
         ),
     )
+
+
+def _size(walk: crosswalk.Crosswalk) -> str:
+    unmapped = [*walk.exact.values(), *walk.patterns.values()].count("")
+    sizes = {"codes": len(walk.exact), "patterns": len(walk.patterns), "left unmapped on purpose": unmapped}
+    return ", ".join(f"{count} {what}" for what, count in sizes.items() if count)
 
 
 def _reach(walk: crosswalk.Crosswalk) -> str:
@@ -229,7 +224,7 @@ def _vocabulary(target: str) -> tuple[str, ...]:
     """Return the closed vocabulary of a target such as victim_sex or category_by_words, none for words of the feed."""
     parts = target.split("_")
     if "category" in parts:
-        return tuple(taxonomy.categories())
+        return tuple(name for name in taxonomy.categories() if name != "unmapped")
     named = (words for name, words in taxonomy.VOCABULARIES.items() if target == name or name in parts)
     return next(named, ()) if "words" not in parts else ()
 

@@ -22,7 +22,7 @@ DBT = "dbt.html"
 """dbt's own pages: one file, beside those of the marts."""
 _MATERIALIZED = re.compile(r"materialized='(\w+)'")
 _PARTITION = re.compile(r"partition_by=\{'field': '(\w+)'")
-_COMMENT = re.compile(r"\A.*?\n((?:-- .*\n)+)", re.DOTALL)
+_COMMENT = re.compile(r"(?:^-- .*\n)+", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def pages(project: Path = PROJECT) -> list[Page]:
     tables = [*_tables(project, "mart"), *_tables(project, "seed")]
     exposures = _read(project / "models" / "exposures.yml")["exposures"]
     equations = {path.stem: path.read_text(encoding="utf-8") for path in sorted((project / "tests").glob("*.sql"))}
-    return [_index(tables), *(_page(one, tables, exposures, equations) for one in tables)]
+    return [_index(tables), *(_page(one, tables, exposures, equations, project) for one in tables)]
 
 
 def path(name: str) -> str:
@@ -109,13 +109,15 @@ def _index(tables: Iterable[Table]) -> Page:
     )
 
 
-def _page(one: Table, tables: list[Table], exposures: list[dict[str, Any]], equations: dict[str, str]) -> Page:
+def _page(
+    one: Table, tables: list[Table], exposures: list[dict[str, Any]], equations: dict[str, str], project: Path
+) -> Page:
     return Page(
         path(one.name),
         one.name,
         sections(
             escaped(one.description),
-            _what_it_is(one, tables),
+            _what_it_is(one, tables, project),
             "## Columns",
             _columns(one),
             "## Tests",
@@ -127,34 +129,32 @@ def _page(one: Table, tables: list[Table], exposures: list[dict[str, Any]], equa
     )
 
 
-def _what_it_is(one: Table, tables: list[Table]) -> str:
-    config = one.entry.get("config", {})
-    meta = config.get("meta", {})
-    rows = [("a row for each", code(meta["grain"]))] if "grain" in meta else []
-    if one.kind == "mart":
-        sql = one.made_by.read_text(encoding="utf-8")
-        made = _MATERIALIZED.search(sql)
-        # What a mart does not say of itself is in dbt_project.yml.
-        usual = _read(PROJECT / "dbt_project.yml")["models"]["civicwire"]["marts"]["+materialized"]
-        field = _PARTITION.search(sql)
-        rows += [
-            (
-                "made as",
-                (made[1] if made else str(usual)) + (f", a partition for each {code(field[1])}" if field else ""),
-            ),
-            ("made of", _links(sorted(next(q.reads for q in lineage.models() if q.name == one.name)), tables)),
-        ]
-    else:
-        rows += [("made as", f"a seed, {code(one.made_by.name)}")]
-    readers = sorted(query.name for query in lineage.models() if one.name in query.reads)
-    rows += [("read by models", _links(readers, tables) or "none")]
-    rows += [(said, escaped(str(meta[said]))) for said in ("freshness", "owner") if said in meta]
+def _what_it_is(one: Table, tables: list[Table], project: Path) -> str:
+    models = {query.name: query.reads for query in lineage.models(project / "models")}
+    meta = one.entry.get("config", {}).get("meta", {})
+    readers = sorted(name for name, reads in models.items() if one.name in reads)
+    rows = [
+        *([("a row for each", code(meta["grain"]))] if "grain" in meta else []),
+        ("made as", _made_as(one, project)),
+        *([("made of", _links(sorted(models[one.name]), tables))] if one.kind == "mart" else []),
+        ("read by models", _links(readers, tables)),
+        *((said, escaped(str(meta[said]))) for said in ("freshness", "owner") if said in meta),
+    ]
     return table(("what", "of this table"), rows)
+
+
+def _made_as(one: Table, project: Path) -> str:
+    if one.kind == "seed":
+        return f"a seed, {code(one.made_by.name)}"
+    sql = one.made_by.read_text(encoding="utf-8")
+    own, field = _MATERIALIZED.search(sql), _PARTITION.search(sql)
+    usual = _read(project / "dbt_project.yml")["models"]["civicwire"]["marts"]["+materialized"]
+    return (own[1] if own else str(usual)) + (f", a partition for each {code(field[1])}" if field else "")
 
 
 def _links(names: Iterable[str], tables: list[Table]) -> str:
     pages_of = {one.name for one in tables}
-    return ", ".join(f"[{code(name)}]({name}.md)" if name in pages_of else code(name) for name in names)
+    return ", ".join(f"[{code(name)}]({name}.md)" if name in pages_of else code(name) for name in names) or "none"
 
 
 def _columns(one: Table) -> str:
@@ -175,7 +175,7 @@ def _tests(one: Table, equations: dict[str, str]) -> str:
     told += [(code(name), "business equation", _said(sql)) for name, sql in equations.items() if f"'{one.name}'" in sql]
     told += [(code(test["name"]), "unit test", escaped(test.get("description", ""))) for test in one.unit_tests]
     if not told:
-        return "None of its own; the tables that it is made of have theirs."
+        return "None of its own."
     return table(("test", "kind", "what it holds"), told)
 
 
@@ -193,8 +193,8 @@ def _argument(value: Any) -> str:
 
 def _said(sql: str) -> str:
     """Return the comment that says what a singular test holds."""
-    found = _COMMENT.match(sql)
-    words = " ".join(line.removeprefix("-- ") for line in found[1].splitlines()) if found else ""
+    found = _COMMENT.search(sql)
+    words = " ".join(line.removeprefix("-- ") for line in found[0].splitlines()) if found else ""
     return escaped(words.removeprefix("Business equation: "))
 
 

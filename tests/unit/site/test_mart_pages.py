@@ -65,7 +65,8 @@ def test_a_page_names_the_dashboards_that_use_it_and_no_others(name, made):
 def test_a_page_names_unit_tests_equations_and_panels(made):
     comparison, areas = made["marts/city_comparison.md"], made["marts/incidents_by_area.md"]
     assert "| `breaks_divide_a_series_and_a_successor_does_not` | unit test | Where one feed ends" in comparison
-    assert "| `marts_add_up_to_trend` | business equation | every mart that counts incidents counts all" in areas
+    said = "every mart that counts incidents counts all of its kinds, each once, whatever it divides them by."
+    assert f"| `marts_add_up_to_trend` | business equation | {said} |" in areas
     assert "marts_add_up_to_trend" not in comparison
     assert "Correlation by lag in months" in made["marts/unemployment_correlation.md"]
 
