@@ -28,12 +28,12 @@ def small() -> tree.Tree:
     configuration = yaml.safe_load((ROOT / tree.CONFIGURATION).read_text(encoding="utf-8"))
     configuration["nav"] = ["README.md", "docs/design.md", "marts/index.md"]
     pages = {
-        "README.md": "# Start\n\nSee [the design](docs/design.md#rooms).\n\n![drawn](diagrams/1.svg)\n",
+        "README.md": "# Start\n\nSee [the design](docs/design.md#rooms).\n",
         "docs/design.md": "# Design\n\n## Rooms\n\nBack to the [start](../README.md).\n",
         "marts/index.md": "# Marts\n\n[dbt's pages](dbt.html)\n",
     }
     copies = {f"assets/{file.name}": file for file in tree.ASSETS.iterdir()}
-    return tree.Tree(pages, copies, {"diagrams/1.svg": "flowchart LR\n  portal --> topic\n"}, configuration)
+    return tree.Tree(pages, copies, {}, configuration)
 
 
 @pytest.fixture
@@ -50,7 +50,8 @@ def made(tmp_path, environment) -> Callable[[tree.Tree], Path]:
 
 
 def test_a_site_has_its_pages_diagrams_and_a_search_that_needs_no_server(small, made):
-    site = made(small)
+    start = small.pages | {"README.md": small.pages["README.md"] + "![drawn](diagrams/1.svg)\n"}
+    site = made(replace(small, pages=start, diagrams={"diagrams/1.svg": "flowchart LR\n  portal --> topic\n"}))
     assert 'href="docs/design.html#rooms"' in (site / "index.html").read_text(encoding="utf-8")
     assert (site / "marts" / "dbt.html").is_file()
     assert "portal" in (site / "diagrams" / "1.svg").read_text(encoding="utf-8")
