@@ -264,7 +264,7 @@ def test_reports_by_hour_and_the_most_dangerous_one(marts: Marts, reports: list[
 
 
 def test_victims_by_sex_and_descent(marts: Marts, reports: list[dict[str, Any]]):
-    """H as a sex is a code that the city does not explain; 2,521 rows, of stolen cars for the most part, have no victim."""
+    """H as a sex is a code that the city does not explain. 2,521 rows, mostly of stolen cars, have no victim."""
     sexes = {"M": "male", "F": "female", "X": "unknown", "H": "unknown"}
     asian, pacific = dict.fromkeys("ACDFJKLVZ", "asian"), dict.fromkeys("GPSU", "pacific_islander")
     descents = {"W": "white", "H": "hispanic", "B": "black", "I": "american_indian", "O": "other", "X": "unknown"}
