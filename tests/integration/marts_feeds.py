@@ -209,7 +209,7 @@ def polls(made: Made, now: datetime) -> list[dict[str, Any]]:
         _poll(LOS_ANGELES, now - 9 * days, "changed complete", live[LOS_ANGELES], portal=live[LOS_ANGELES] + 2),
         _poll(LOS_ANGELES, now - 8 * days, "changed incremental", live[LOS_ANGELES], portal=7),
         _poll(LOS_ANGELES, now - 2 * days, "unchanged none", live[LOS_ANGELES]),
-        _poll(LOS_ANGELES, now - days, "failed complete", live[LOS_ANGELES], portal=1),
+        _poll(LOS_ANGELES, now - days, "failed none", live[LOS_ANGELES]),
         _poll(LOS_ANGELES, now - days / 2, "failed none", live[LOS_ANGELES]),
         _poll(DENVER, now - 3 * days, "failed none", 0),
         _poll(DENVER, now - 2 * days, "changed complete", at_denver + 10, portal=at_denver),
@@ -222,7 +222,7 @@ def polls(made: Made, now: datetime) -> list[dict[str, Any]]:
 def _poll(source: str, at: datetime, outcome: str, live: int, portal: int | None = None) -> dict[str, Any]:
     """A receipt; ``outcome`` is its status and its scan."""
     status, scan = outcome.split()
-    failed = status == "failed"
+    failed, changed = status == "failed", status == "changed"
     return {
         "poll_id": f"{source}@{at:%Y%m%dT%H%M%S%fZ}",
         "source": source,
@@ -232,16 +232,16 @@ def _poll(source: str, at: datetime, outcome: str, live: int, portal: int | None
         "finished_at": at + timedelta(seconds=2, milliseconds=live),
         "requests": 3,
         "bytes_received": 1_000 + live,
-        "rows_in": live,
-        "inserted": 5 if status == "changed" else 0,
-        "revised": 4 if status == "changed" else 0,
-        "reappeared": 3 if status == "changed" else 0,
-        "deleted": 2 if status == "changed" else 0,
-        "expired": 1 if source == DENVER and not failed else 0,
-        "unchanged": live,
+        "rows_in": live if changed else 0,
+        "inserted": 5 * changed,
+        "revised": 4 * changed,
+        "reappeared": 3 * changed,
+        "deleted": 2 * changed,
+        "expired": int(source == DENVER and changed),
+        "unchanged": live - 12 if changed else 0,
         "dead": 0,
-        "late": 1 if status == "changed" else 0,
-        "drift": 2 if source == LOS_ANGELES and status == "changed" else 0,
+        "late": int(changed),
+        "drift": 2 * (source == LOS_ANGELES and changed),
         "portal_rows": portal,
         "live_rows": live,
         "newest_event_local": None if failed else datetime(2023, 12, 31, 23, 4) - timedelta(days=live),  # noqa: DTZ001
