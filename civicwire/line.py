@@ -17,6 +17,8 @@ WINDOWS_GROUP = jobs.GROUPS["windows"]
 STALLED_SECONDS = 180
 """A job that has records to carry on carries some on within this time; its start takes a part of it."""
 LOOK_SECONDS = 0.2
+ALIVE_SECONDS = 3
+"""Between two looks whether Flink still has a job that is waited for."""
 NEARLY = 1_000
 """So close to the end the messages are counted by reading: transaction markers take offsets too."""
 
@@ -39,7 +41,11 @@ def behind(settings: Settings) -> dict[str, int]:
 
 
 def wait_until_passed(
-    settings: Settings, of: Mapping[str, int], names: Sequence[str], told: Callable[[str, int], None]
+    settings: Settings,
+    of: Mapping[str, int],
+    names: Sequence[str],
+    told: Callable[[str, int], None],
+    runs: Callable[[str], bool] = lambda _: True,
 ) -> None:
     """Return when jobs have carried on all that was there for them when their turn came.
 
@@ -50,25 +56,34 @@ def wait_until_passed(
         of: the versions of topics that tell which generation's jobs these are.
         names: normalize, windows or both.
         told: called with the job and how many records are left for it.
+        runs: whether Flink still has the job of that name; asked every few seconds.
 
     Raises:
-        RetriableError: one does not get on; the message says where to look.
+        RetriableError: one does not get on or is gone; the message says where to look.
     """
     kafka = str(settings.require("kafka").kafka)
     read = _reads(of)
     for name in (job for job in jobs.JOBS if job in names):
         group = jobs.versioned(jobs.GROUPS[name], name, of)
         ends = _ends(kafka, read[name])
-        least, heard = None, time.monotonic()
+        job = jobs.versioned(name, name, of)
+        least, heard, asked = None, time.monotonic(), time.monotonic()
         while left := _left(kafka, group, ends):
             told(name, left)
             if least is None or left < least:
                 least, heard = left, time.monotonic()
             elif time.monotonic() - heard > STALLED_SECONDS:
                 raise RetriableError(
-                    f"The job {jobs.versioned(name, name, of)} has not got on for {STALLED_SECONDS} s: {left:,} "
-                    "records are left. See `civicwire jobs ls` and the job manager's log, then run it again."
+                    f"The job {job} has not got on for {STALLED_SECONDS} s: {left:,} records are left. See "
+                    "`civicwire jobs ls` and the job manager's log, then run it again."
                 )
+            if time.monotonic() - asked > ALIVE_SECONDS:
+                asked = time.monotonic()
+                if not runs(job):
+                    raise RetriableError(
+                        f"Flink does not have the job {job} any more, and {left:,} records are left: it was stopped, "
+                        "or the job manager was lost. Run it again: the job goes on from its checkpoint."
+                    )
             time.sleep(LOOK_SECONDS)
         told(name, 0)
 

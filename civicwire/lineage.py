@@ -193,8 +193,7 @@ def _results(statements: list[str], names: set[str]) -> dict[str, set[str]]:
 
 def _windows() -> list[str]:
     files = sorted(jobs.WINDOWS.glob("*.sql"))
-    texts = (text for path in files for text in jobs.statements(path))
-    return [text.replace(jobs.CHANGELOG, "current_incidents").replace("`", '"') for text in texts]
+    return [text.replace("`", '"') for path in files for text in jobs.statements(path)]
 
 
 def affected(source: catalog.Source, column: str) -> Affected:

@@ -159,7 +159,7 @@ class Replay:
                 for _ in range(2):
                     settled = datetime.now(UTC)
                     for made in (now.current, other):
-                        line.wait_until_passed(self._settings, made.versions, own, self._progress)
+                        line.wait_until_passed(self._settings, made.versions, own, self._progress, self._runs)
                     coming.catch_up()
                     live.catch_up()
             with self._warehouse() as warehouse:
@@ -322,7 +322,7 @@ class Replay:
 
     def _catch_up(self, made: Generation, other: Generation) -> None:
         """Bring a generation that is not live to where the topics end now."""
-        line.wait_until_passed(self._settings, made.versions, _own(made, other), self._progress)
+        line.wait_until_passed(self._settings, made.versions, _own(made, other), self._progress, self._runs)
         with self._writer(made) as writer:
             writer.catch_up()
         self._progress("tables", 0)
@@ -386,6 +386,13 @@ class Replay:
 
     def _session(self) -> Session:
         return Session(str(self._settings.require("flink").flink), self._settings.home / "flink")
+
+    def _runs(self, job: str) -> bool:
+        """Whether Flink has the job; a job manager that does not answer for a moment has it still."""
+        try:
+            return job in {one.name for one in self._session().running()}
+        except RetriableError:
+            return True
 
     def _partitions(self, made: Generation) -> list[progress.Partition]:
         return progress.partitions(self._kafka, progress.reads(made.versions))

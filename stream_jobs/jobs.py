@@ -22,7 +22,8 @@ FRAGMENTS = FOLDER / "fragments"
 
 MINI_BATCH_LATENCY = "500 ms"
 """Window counts collect changes this long: enough to fold a poll's burst, short beside the time of a poll."""
-MINI_BATCH_ROWS = "5000"
+MINI_BATCH_ROWS = "20000"
+"""And no more rows than these, of which an incident is three: some 10 MB of a task's heap."""
 
 TABLE = "create temporary table"
 """Beginning of the statements that name addresses and topics; all others are the job's own."""
@@ -37,8 +38,6 @@ NORMALIZE_SINKS = {
 }
 """Topics that normalise may write, each with the column whose text is the Kafka key; a feed fills some of them."""
 
-CHANGELOG = "to_changelog(input => table current_incidents)"
-"""The changes of the view as rows; filled in, because parsers of SQL do not know the function yet."""
 COUNTED_FIELDS = frozenset(
     {
         *("incident_id", "source", "revision", "op", "deleted", "late", "kind", "category", "area"),
@@ -100,7 +99,7 @@ def script(path: Path) -> str:
     Raises:
         ConfigError: the file is no template, or asks for something that there is not.
     """
-    values = {"source": path.stem, "changelog_of_current_incidents": CHANGELOG}
+    values: dict[str, object] = {"source": path.stem}
     if path.parent == NORMALIZE:
         values |= {target: found.expression() for target, found in crosswalk.of_source(path.stem).items()}
         values["crime_against"] = taxonomy.crime_against()
@@ -163,8 +162,8 @@ def windows(cluster: Cluster) -> Job:
     """Return the job that counts the current incidents by window."""
     versions = cluster.versions
     group = versioned(GROUPS["windows"], "windows", versions)
-    queries = sorted(path for path in WINDOWS.glob("*.sql") if path.stem != "current_incidents")
-    definitions, inserts = _read(cluster, [WINDOWS / "current_incidents.sql", *queries])
+    queries = sorted(path for path in WINDOWS.glob("*.sql") if path.stem != "incident_changes")
+    definitions, inserts = _read(cluster, [WINDOWS / "incident_changes.sql", *queries])
     return Job(
         name=versioned("windows", "windows", versions),
         group=group,
@@ -182,6 +181,10 @@ def windows(cluster: Cluster) -> Job:
             "table.exec.mini-batch.enabled": "true",
             "table.exec.mini-batch.allow-latency": MINI_BATCH_LATENCY,
             "table.exec.mini-batch.size": MINI_BATCH_ROWS,
+            # Flink's SQL operators copy what they keep, so rows need not be copied between those of one task.
+            "pipeline.object-reuse": "true",
+            # Most lookups are for incidents and hours that are not there yet.
+            "state.backend.rocksdb.use-bloom-filter": "true",
             # The key of the sink is the key of the aggregate, so there is nothing to reconcile in front of it.
             "table.exec.sink.upsert-materialize": "NONE",
             "table.exec.sink.require-on-conflict": "false",

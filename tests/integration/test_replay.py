@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,11 +13,13 @@ from typing import Any
 
 import pytest
 from stream_rows import AUSTIN, SAN_DIEGO, counts
-from test_stream_jobs import Line, lives, moment, normalised
+from test_stream_jobs import Line, lives, moment, normalised, until
 
 from civicwire.dead import Wanted, letters
 from civicwire.replay import Replay
+from civicwire.settings import ROOT
 from civicwire.stack import Stack
+from schemas.errors import RetriableError
 from stream_jobs import jobs, versions
 from stream_jobs.warehouse import progress
 from stream_jobs.warehouse.compare import Difference
@@ -22,6 +28,19 @@ from stream_jobs.warehouse.writer import Writer
 
 pytestmark = [pytest.mark.parts, pytest.mark.chaos, pytest.mark.timeout(1800)]
 """Minutes each, so they run with `make test-chaos`; test_swap.py has the steps of a swap without Flink."""
+
+
+KILLED_WHILE_WRITING = """
+import os, signal
+from civicwire.replay import Replay
+from civicwire.settings import Settings
+
+def die(stage, left):
+    if stage == "tables":
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Replay(Settings(), progress=die).prepare("normalize")
+"""
 
 
 class Home(Line):
@@ -184,6 +203,34 @@ def test_windows_and_normalise_are_replayed_under_load_and_swapped_before_a_read
         if moment(event) is None and event["op"] != "delete"
     }
     assert {one["dead_id"] for one in letters(home.settings, Wanted())} == bad
+
+
+def test_a_replay_converges_though_every_part_of_it_is_killed(home: Home) -> None:
+    alone(home)
+    home.publish(lives("k", 3_000, seed=5))
+    killed: list[str] = []
+
+    def kill(stage: str, left: int) -> None:
+        part = {"normalize": "flink-taskmanager", "windows": "flink-jobmanager"}.get(stage)
+        if left and part and part not in killed:
+            killed.append(part)
+            home.process(part).kill()
+
+    with pytest.raises(RetriableError, match="does not have the job"):
+        Replay(home.settings, progress=kill).prepare("normalize")
+    assert killed == ["flink-taskmanager", "flink-jobmanager"]
+    until(lambda: home.healthy_again("flink-jobmanager"), "the supervisor brings the job manager back")
+    assert set(home.start().values()) == {"restored"}
+    environment = {**os.environ, "CIVICWIRE_HOME": str(home.stack.home)}
+    writing = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", KILLED_WHILE_WRITING], cwd=ROOT, env=environment, check=False
+    )
+    assert writing.returncode == -signal.SIGKILL
+    home.replay().prepare("normalize")
+    assert totals(home.replay().compare()) == {}
+    home.replay().swap()
+    home.settle_all()
+    home.check_warehouse()
 
 
 def test_a_mended_file_shows_in_the_comparison_and_goes_live_and_back(

@@ -184,10 +184,10 @@ def test_comments_and_closing_semicolons_are_no_part_of_a_statement(tmp_path):
             ["raw_catalonia_hate_persons", "persons", "dead_letters", "catalonia_hate_persons_parsed"],
         ),
         (
-            "windows/counts_by_day",
+            "windows/incident_counts",
             [
                 *("incidents", "incident_counts"),
-                *("current_incidents", "incident_changes", "window_changes"),
+                *("incident_revisions", "incident_changes", "window_changes"),
             ],
         ),
     ],
@@ -201,7 +201,7 @@ def test_the_sql_command_prints_all_that_a_shell_needs(name, made):
 def test_the_sql_command_names_the_files_there_are():
     outcome = CliRunner().invoke(app, ["jobs", "sql", "normalize/nowhere"])
     assert isinstance(outcome.exception, ConfigError)
-    assert "windows/counts_by_day" in str(outcome.exception)
+    assert "windows/incident_counts" in str(outcome.exception)
 
 
 def test_a_later_version_of_a_job_writes_and_reads_later_topics_under_names_of_its_own():

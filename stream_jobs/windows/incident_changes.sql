@@ -1,52 +1,51 @@
--- The highest revision of every incident. A duplicate, a replay or an older revision that comes late changes nothing
--- here, so what is built on it is restated exactly when the truth changes.
-
-create temporary view current_incidents as
-with ranked as (
+-- The revisions of incidents, each beside the highest that has been seen of its incident.
+create temporary view incident_revisions as
+with arrived as (
     select
-        *,
-        row_number() over (partition by incident_id order by revision desc) as newest
+        incident_id,
+        source,
+        revision,
+        op as what,
+        kind,
+        category,
+        coalesce(area, 'unknown') as area,
+        occurred_local,
+        occurred_at,
+        deleted,
+        late,
+        observed_at,
+        proctime() as arrived_at
     from incidents
 )
 
 select
-    incident_id,
-    source,
-    revision,
-    op as what,
-    kind,
-    category,
-    coalesce(area, 'unknown') as area,
-    occurred_local,
-    occurred_at,
-    deleted,
-    late,
-    observed_at
-from ranked
-where newest = 1;
+    *,
+    max(revision) over (partition by incident_id order by arrived_at) as newest
+from arrived;
 
--- Each time an incident becomes another one, with what it was before: the changelog of the view above without its
--- retractions. Kafka keeps the revisions of an incident in order, so the one before is the one that arrived before.
+-- Each time an incident becomes another one, with what it was before. An older revision that comes late never gets into
+-- the memory of what was before; a repeat changes nothing there and is left out after it. So what is built on this is
+-- restated exactly when the truth changes.
 create temporary view incident_changes as
 with changed as (
     select
         *,
-        cast(
-            row(kind, category, area, occurred_local, deleted, late, revision)
-            as row <
-                kind string, category string, area string, occurred_local string, deleted boolean, late boolean,
-                revision int
-            >
-        ) as this,
-        proctime() as arrived
-    from {{ changelog_of_current_incidents }}
+        lag(
+            cast(
+                row(kind, category, area, occurred_local, deleted, late, revision)
+                as row <
+                    kind string, category string, area string, occurred_local string, deleted boolean, late boolean,
+                    revision int
+                >
+            )
+        ) over (partition by incident_id order by arrived_at) as earlier
+    from incident_revisions
+    where revision = newest
 )
 
-select
-    *,
-    lag(this) over (partition by incident_id order by arrived) as earlier
+select *
 from changed
-where op in ('INSERT', 'UPDATE_AFTER');
+where earlier.revision is null or revision > earlier.revision;
 
 -- What a change does to the windows of its civil time: it adds the incident as it is and takes away what it was. Sums
 -- over it need no retractions, and each step knows the poll that brought it. One without a time is in no window.
