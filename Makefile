@@ -7,7 +7,7 @@ CODE = civicwire producers schemas stream_jobs dashboards tests
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev demo up down status test test-chaos test-compose smoke-bigquery lint format generate \
-  check-generated compose-lint terraform lock
+  check-generated compose-lint terraform docs lock
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,8 +75,11 @@ check-generated: setup ## fail when a generated file is stale
 terraform: setup-dev ## check the Terraform module: form, validity, tests, tflint (needs Go)
 	@.venv/bin/python -m terraform.ci
 
+docs: setup ## the documentation site, build/docs/index.html; with the stack up, dbt's pages have the catalogue
+	@.venv/bin/python -m civicwire.site
+
 lock: setup-dev ## pin again what requirements/*.in and civicwire/stack/poms/*.xml ask for (needs Maven)
-	@for name in core dev; do \
+	@for name in core dev docs; do \
 	  .parts/uv/bin/uv pip compile -q --no-emit-index-url --universal --generate-hashes --python-version 3.11 \
 	    requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 	@.parts/uv/bin/uv pip compile -q --no-emit-index-url --generate-hashes --python-version 3.11 \

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -104,9 +105,9 @@ def write_parquet(rows: bigquery.table.RowIterator, path: Path) -> int:
         parquet.write_table(table, half, compression="zstd")
         half.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            half.unlink()
         raise ConfigError(f"{path} cannot be written: {error.strerror}.") from error
-    finally:
-        half.unlink(missing_ok=True)
     return int(table.num_rows)
 
 

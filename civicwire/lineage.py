@@ -70,8 +70,11 @@ class Uses:
         return results if self.filters & touched else results & touched
 
 
+@cache
 def uses(sql: str, dialect: str) -> Uses:
     """Return what the statements of ``sql`` make of names; ``row.x`` is the name of a feed's column x.
+
+    The same SQL is asked about each column of a feed and read once.
 
     Raises:
         sqlglot.errors.SqlglotError: the SQL is not of the dialect.
@@ -175,12 +178,17 @@ def _panels(listed: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 def model_columns(source: str, column: str) -> dict[str, set[str]]:
     """Return the columns of incidents (or indicators, …) whose values depend on a column of the feed's schema."""
-    statements = [
+    return _results(_normalised(source), {f"row.{column}"})
+
+
+@cache
+def _normalised(source: str) -> list[str]:
+    """Return the statements that make records of the model, dead letters left out, as a parser of SQL reads them."""
+    return [
         text.replace("`", '"').replace("as bytes)", "as varbinary)")
         for text in jobs.statements(jobs.NORMALIZE / f"{source}.sql")
         if not text.startswith("insert into dead_letters")
     ]
-    return _results(statements, {f"row.{column}"})
 
 
 def _results(statements: list[str], names: set[str]) -> dict[str, set[str]]:

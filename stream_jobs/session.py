@@ -3,7 +3,8 @@
 A job is known by its title. ``jobs.json`` remembers, for each, the Flink ids it has run under, the topics it reads and
 the fingerprint of its statements; a stopped or lost job goes on from the newest checkpoint of any of those ids.
 Stopping is cancelling: the checkpoint stays, what came after it is read again, and readers of the sinks keep the
-highest revision, so there is one way back for a stop, a crash and a lost job manager.
+highest revision, so there is one way back for a stop, a crash and a lost job manager. Before Flink itself is upgraded a
+job is stopped with a savepoint instead, which counts as its newest checkpoint.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +36,8 @@ REST_SECONDS = 10
 """The job manager answers in milliseconds; ten seconds cover a pause of its collector."""
 SUBMIT_SECONDS = 180
 STOP_SECONDS = 60
+SAVEPOINT_SECONDS = 600
+"""A savepoint writes all of the state anew, however large; a minute a gigabyte is slow."""
 LOOK_SECONDS = 0.1
 ALIVE = frozenset({"INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "FAILING", "SUSPENDED", "RECONCILING"})
 
@@ -173,15 +176,23 @@ class Session:
         known = self._remembered().get(job.name, {}).get("reads")
         return not job.stateful and known != _reads(job)
 
-    def stop(self, names: Sequence[str]) -> list[Running]:
-        """Cancel the jobs of these names, wait until they are gone, and return what was running.
+    def stop(self, names: Sequence[str], *, savepoint: bool = False) -> list[Running]:
+        """Stop the jobs of these names, wait until they are gone, and return what was running.
+
+        Args:
+            names: the jobs.
+            savepoint: end each with a savepoint in the form that another version of Flink or another state backend can
+                read; the next start goes on from it. Otherwise it is cancelled and its last checkpoint serves.
 
         Raises:
-            RetriableError: the job manager does not answer or a job does not end.
+            RetriableError: the job manager does not answer, a job does not end or its savepoint fails; then it runs on.
         """
         stopped = [job for job in self.running() if job.name in names]
         for job in stopped:
-            self._ask("patch", f"/jobs/{job.id}?mode=cancel")
+            if savepoint:
+                self._stop_with_savepoint(job)
+            else:
+                self._ask("patch", f"/jobs/{job.id}?mode=cancel")
         deadline = time.monotonic() + STOP_SECONDS
         while left := {job.id for job in self.running()} & {job.id for job in stopped}:
             if time.monotonic() > deadline:
@@ -191,17 +202,43 @@ class Session:
             time.sleep(LOOK_SECONDS)
         return stopped
 
+    def _stop_with_savepoint(self, job: Running) -> None:
+        wanted = {"drain": False, "targetDirectory": self._savepoints.as_uri(), "formatType": "CANONICAL"}
+        asked = self._ask("post", f"/jobs/{job.id}/stop", json=wanted).json()["request-id"]
+        deadline = time.monotonic() + SAVEPOINT_SECONDS
+        while (answer := self._get(f"/jobs/{job.id}/savepoints/{asked}"))["status"]["id"] != "COMPLETED":
+            if time.monotonic() > deadline:
+                raise RetriableError(
+                    f"The savepoint of {job.name} is not complete after {SAVEPOINT_SECONDS} s: look at Flink's web "
+                    f"page, {self._rest}, then stop it again."
+                )
+            time.sleep(LOOK_SECONDS)
+        if failure := answer["operation"].get("failure-cause"):
+            why = failure["stack-trace"].splitlines()[0]
+            raise RetriableError(f"The savepoint of {job.name} failed, and it runs on: {why}. Stop it again.")
+
+    @property
+    def _savepoints(self) -> Path:
+        return self._folder / "savepoints"
+
     def checkpoint(self, job: Job) -> str | None:
-        """Return the newest completed checkpoint that ``job`` can go on from, as a file URL."""
+        """Return the newest completed checkpoint or savepoint that ``job`` can go on from, as a file URL."""
         remembered = self._remembered().get(job.name, {})
         if remembered.get("fingerprint") != job.fingerprint:
             return None
         found = [
             metadata
             for job_id in remembered["ids"]
-            for metadata in (self._folder / "checkpoints" / job_id).glob("chk-*/_metadata")
+            for metadata in (
+                *(self._folder / "checkpoints" / job_id).glob("chk-*/_metadata"),
+                *self._savepoints_of(job_id),
+            )
         ]
         return max(found, key=_written).parent.as_uri() if found else None
+
+    def _savepoints_of(self, job_id: str) -> Iterator[Path]:
+        # Flink names a savepoint by the first digits of the job's id and a number of its own.
+        return self._savepoints.glob(f"savepoint-{job_id[:6]}-*/_metadata")
 
     def as_it_ran(self, job: Job) -> Job:
         """Return ``job`` with the statements with which it was last started, which the files may have lost since."""
@@ -225,6 +262,8 @@ class Session:
         for name in names:
             for job_id in remembered.pop(name, {}).get("ids", []):
                 shutil.rmtree(self._folder / "checkpoints" / job_id, ignore_errors=True)
+                for metadata in self._savepoints_of(job_id):
+                    shutil.rmtree(metadata.parent, ignore_errors=True)
         self._write(remembered)
 
     def _submit(self, jobs: Sequence[Job], checkpoints: Mapping[str, str | None], launcher: Launcher) -> dict[str, str]:
@@ -334,9 +373,9 @@ class Session:
     def _get(self, path: str) -> Any:
         return self._ask("get", path).json()
 
-    def _ask(self, method: str, path: str) -> requests.Response:
+    def _ask(self, method: str, path: str, json: Mapping[str, Any] | None = None) -> requests.Response:
         try:
-            answer = requests.request(method, self._rest + path, timeout=REST_SECONDS)
+            answer = requests.request(method, self._rest + path, json=json, timeout=REST_SECONDS)
             answer.raise_for_status()
         except requests.RequestException as error:
             raise RetriableError(

@@ -74,6 +74,25 @@ def warehouse() -> Environment:
     return Environment("warehouse", parts_folder() / "warehouse", (REQUIREMENTS / "warehouse.txt",), ("3.13",))
 
 
+def docs() -> Environment:
+    """Return the environment that the documentation site is made with; nobody else needs it."""
+    return Environment("docs", parts_folder() / "docs", (REQUIREMENTS / "docs.txt",), ("3.11", "3.12", "3.13"))
+
+
+def set_up_docs() -> Environment:
+    """Install what the documentation site is made with, if it is not in place yet, and return that environment.
+
+    Raises:
+        EnvironmentMissingError: an interpreter or a package installer is missing; the message has the command for it.
+        FatalError: a step failed; the message has its last output.
+    """
+    environment = docs()
+    if not is_current(environment):
+        uv = install_uv()
+        _make(environment, _interpreter(environment, uv), uv)
+    return environment
+
+
 def set_up(*, dev: bool) -> None:
     """Install everything that is not in place yet.
 

@@ -130,6 +130,25 @@ def freshness(settings: Settings, progress: Callable[[str], object] = str) -> Bu
     return Build(nodes, seconds)
 
 
+def docs(settings: Settings, progress: Callable[[str], object] = str) -> Path:
+    """Have dbt write its own pages about the project as one file, and return where that is.
+
+    The catalogue in them (columns and sizes as the warehouse has them) is the running emulator's. Where none runs, and
+    for BigQuery, it is empty, so that pages can be made without a warehouse.
+
+    Raises:
+        EnvironmentMissingError: dbt is not installed.
+        FatalError: dbt wrote no pages; the message holds its words.
+    """
+    folder = settings.home.resolve() / "dbt" / "docs"
+    generate = ["docs", "generate", "--static"]
+    if settings.endpoints().warehouse is None:
+        # To compile a model dbt asks the warehouse, so the project is only read.
+        _run_dbt(settings, ["parse"], [], folder / "manifest.json", progress)
+        generate += ["--no-compile", "--empty-catalog"]
+    return _run_dbt(settings, generate, [], folder / "static_index.html", progress)
+
+
 def _dbt(
     settings: Settings,
     verb: list[str],
@@ -139,29 +158,43 @@ def _dbt(
     progress: Callable[[str], object],
     while_loading: bool = False,
 ) -> tuple[dict[str, Any], float]:
-    """Run dbt as a child process with its files in the home; return its artifact and the wall clock seconds."""
+    """Run dbt on the warehouse; return its artifact and the wall clock seconds."""
+    settings.require("warehouse")
+    _make_dataset(settings)
+    started = time.monotonic()
+    written = settings.home.resolve() / "dbt" / "target" / artifact
+    _run_dbt(settings, verb, options, written, progress, while_loading=while_loading)
+    loaded: dict[str, Any] = json.loads(written.read_text(encoding="utf-8"))
+    return loaded, time.monotonic() - started
+
+
+def _run_dbt(
+    settings: Settings,
+    verb: list[str],
+    options: list[str],
+    written: Path,
+    progress: Callable[[str], object],
+    *,
+    while_loading: bool = False,
+) -> Path:
+    """Run dbt as a child process with its files in the home; return ``written``, which it writes beside the others."""
     dbt = Path(sys.executable).with_name("dbt")
     if not dbt.is_file():
         raise EnvironmentMissingError(f"dbt is not in {dbt.parent}. Install the core environment with `make setup`.")
-    settings.require("warehouse")
-    _make_dataset(settings)
-    files = settings.home.resolve() / "dbt"
-    written = files / "target" / artifact
+    logs = settings.home.resolve() / "dbt" / "logs"
     written.unlink(missing_ok=True)
     command = [
         str(dbt),
         *("--log-format", "json", "--log-level-file", "none", "--no-version-check", "--no-use-colors"),
         *verb,
         *("--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target", settings.target),
-        *("--target-path", str(files / "target"), "--log-path", str(files / "logs")),
+        *("--target-path", str(written.parent), "--log-path", str(logs)),
         *options,
     ]
-    started = time.monotonic()
     complaints = _follow(command, _environment(settings, while_loading=while_loading), progress)
     if not written.is_file():
-        raise FatalError(f"dbt ended before it ran anything. {complaints} Its files are in {files}.")
-    loaded: dict[str, Any] = json.loads(written.read_text(encoding="utf-8"))
-    return loaded, time.monotonic() - started
+        raise FatalError(f"dbt ended before it wrote {written.name}. {complaints} Its files are in {written.parent}.")
+    return written
 
 
 def _make_dataset(settings: Settings) -> None:

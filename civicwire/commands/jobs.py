@@ -192,12 +192,16 @@ def feeds_polled(kafka: str) -> list[str] | None:
     return [source for name, source in raw.items() if name in present] or None
 
 
-def stop(job: Chosen = JOB, as_json: bool = JSON) -> None:
-    """Stop what runs; its last checkpoint stays and `start` goes on from it."""
+def stop(
+    job: Chosen = JOB,
+    savepoint: bool = typer.Option(False, help="End with a savepoint, which another version of Flink can read."),
+    as_json: bool = JSON,
+) -> None:
+    """Stop what runs; its last checkpoint, or the savepoint, stays and `start` goes on from it."""
     from civicwire.settings import Settings
 
     settings = Settings()
-    stopped = _session(settings).stop(list(_live(settings, _names(job)).values()))
+    stopped = _session(settings).stop(list(_live(settings, _names(job)).values()), savepoint=savepoint)
     _print([{"job": one.name, "id": one.id, "checkpoint": one.checkpoint} for one in stopped], as_json=as_json)
 
 

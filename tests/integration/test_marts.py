@@ -50,6 +50,15 @@ def test_a_build_makes_every_model_and_passes_every_test(made_marts: MadeMarts):
     assert sum(node.kind == "unit_test" for node in done.nodes) == 14
 
 
+def test_dbts_own_pages_have_the_catalogue_of_a_warehouse_that_runs(made_marts: MadeMarts):
+    page = build.docs(made_marts.settings).read_text(encoding="utf-8")
+    catalogue = json.loads((made_marts.settings.home / "dbt" / "docs" / "catalog.json").read_text(encoding="utf-8"))
+    trend = catalogue["nodes"]["model.civicwire.city_month_trend"]
+    assert {"source", "month", "incidents"} <= trend["columns"].keys()
+    assert "trend_equals_live_incidents" in page
+    assert '"send_anonymous_usage_stats": true' not in page
+
+
 def test_the_monthly_trend_equals_a_count_of_the_incidents_that_exist(made_marts: MadeMarts):
     expected = Counter((r["source"], r["kind"], _month(r), r["category"]) for r in made_marts.made.live)
     late = Counter((r["source"], r["kind"], _month(r), r["category"]) for r in made_marts.made.live if r["late"])

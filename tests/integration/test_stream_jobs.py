@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -287,6 +288,18 @@ def test_a_stopped_job_goes_on_where_it_was(running):
     assert running.jobs() == {}
     running.publish(lives("b", 200, seed=2))
     assert running.start() == {"normalize": "restored", "windows": "restored"}
+    running.settle()
+    running.check()
+
+
+def test_a_job_that_ended_with_a_savepoint_goes_on_from_it(running):
+    ids = {job.name: job.id for job in running.session.stop(["normalize", "windows"], savepoint=True)}
+    for job_id in ids.values():
+        shutil.rmtree(running.stack.home / "flink" / "checkpoints" / job_id)
+    running.publish(lives("s", 100, seed=6))
+    started = {job.name: job for job in start_jobs(running.settings)}
+    assert {name: job.action for name, job in started.items()} == {"normalize": "restored", "windows": "restored"}
+    assert all("/savepoints/savepoint-" in str(job.checkpoint) for job in started.values())
     running.settle()
     running.check()
 
