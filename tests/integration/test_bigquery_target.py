@@ -92,9 +92,8 @@ def test_the_past_is_answered(cloud: Front):
 
 def test_the_marts_are_built_and_shown(cloud: Front, tmp_path: Path):
     assert json.loads(run("build", "--json"))["ok"]
-    page = tmp_path / "page.html"
-    assert json.loads(run("preview", "--out", str(page), "--json"))["ok"]
-    assert f"{PROJECT} (BigQuery)" in page.read_text(encoding="utf-8")
+    assert json.loads(run("preview", "--out", str(tmp_path), "--json"))["ok"]
+    assert f"{PROJECT} (BigQuery)" in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
 def test_every_request_had_a_token(cloud: Front):

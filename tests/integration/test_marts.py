@@ -166,7 +166,8 @@ def test_a_mart_is_partitioned_by_month_and_clustered(made_marts: MadeMarts, mar
 def test_a_window_that_differs_from_the_facts_fails_the_build_unless_rows_are_being_loaded(made_marts: MadeMarts):
     client: bigquery.Client = made_marts.warehouse.client
     change = (
-        "update made.incident_counts set incidents = incidents + {by} where grain = 'month' and version = {version}"
+        "update made.incident_counts set incidents = incidents + {by} "
+        "where source = 'austin_crime_reports' and grain = 'month' and version = {version}"
     )
     row = next(one for one in made_marts.made.incident_counts if one["grain"] == "month")
     command = ["build", "--select", "trend_equals_windows", "--json"]
