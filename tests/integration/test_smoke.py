@@ -20,6 +20,6 @@ def test_the_smoke_test_passes_against_the_emulator_and_leaves_nothing_running(t
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("equal  ") == 6
+    assert done.stdout.count("equal  ") == 6 + 7  # figures of two feeds, and a panel of every dashboard
     assert "DIFFERS" not in done.stdout
     assert list(tmp_path.glob("civicwire-smoke-*")) == []
