@@ -207,20 +207,25 @@ def test_windows_and_normalise_are_replayed_under_load_and_swapped_before_a_read
 
 def test_a_replay_converges_though_every_part_of_it_is_killed(home: Home) -> None:
     alone(home)
-    home.publish(lives("k", 3_000, seed=5))
     killed: list[str] = []
 
-    def kill(stage: str, left: int) -> None:
-        part = {"normalize": "flink-taskmanager", "windows": "flink-jobmanager"}.get(stage)
-        if left and part and part not in killed:
-            killed.append(part)
-            home.process(part).kill()
+    def killing(part: str) -> Callable[[str, int], None]:
+        def kill(_: str, left: int) -> None:
+            if left and part not in killed:
+                killed.append(part)
+                home.process(part).kill()
 
+        return kill
+
+    home.publish(lives("k", 3_000, seed=5))
     with pytest.raises(RetriableError, match="does not have the job"):
-        Replay(home.settings, progress=kill).prepare("normalize")
-    assert killed == ["flink-taskmanager", "flink-jobmanager"]
+        Replay(home.settings, progress=killing("flink-jobmanager")).prepare("normalize")
     until(lambda: home.healthy_again("flink-jobmanager"), "the supervisor brings the job manager back")
     assert set(home.start().values()) == {"restored"}
+    home.publish(lives("l", 3_000, seed=6))
+    Replay(home.settings, progress=killing("flink-taskmanager")).prepare("normalize")
+    assert killed == ["flink-jobmanager", "flink-taskmanager"]
+    home.publish(lives("m", 500, seed=7))
     environment = {**os.environ, "CIVICWIRE_HOME": str(home.stack.home)}
     writing = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", KILLED_WHILE_WRITING], cwd=ROOT, env=environment, check=False
