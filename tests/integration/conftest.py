@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import marts_data
+import marts_feeds
 import pytest
 from marts_data import MadeMarts
 
@@ -68,7 +69,9 @@ def made_marts() -> Iterator[MadeMarts]:
             warehouse=endpoints.warehouse,
             warehouse_grpc=endpoints.warehouse_grpc,
         )
-        made = marts_data.make(datetime.now(UTC), size=4_000)
+        now = datetime.now(UTC)
+        made = marts_data.make(now, size=4_000)
+        marts_feeds.add(made, now)
         warehouse = connect(settings)
         marts_data.fill(warehouse, made)
         yield MadeMarts(settings, made, warehouse, build.run(settings, unit_tests=True))

@@ -125,7 +125,7 @@ warehouse as (
 
 ),
 
-revisions as (
+incidents_gone as (
 
     select
         source,
@@ -135,6 +135,42 @@ revisions as (
     from {{ ref('revisions_by_month') }}
 
     group by source
+
+),
+
+persons_gone as (
+
+    select
+        source,
+        countif(op = 'delete') as deleted,
+        countif(op = 'expire') as expired
+
+    from {{ source('civicwire', 'persons') }}
+
+    group by source
+
+),
+
+figures_gone as (
+
+    select
+        source,
+        count(distinct if(op = 'delete', record_id, null)) as deleted,
+        count(distinct if(op = 'expire', record_id, null)) as expired
+
+    from {{ source('civicwire', 'indicators') }}
+
+    group by source
+
+),
+
+gone as (
+
+    select * from incidents_gone
+    union all
+    select * from persons_gone
+    union all
+    select * from figures_gone
 
 ),
 
@@ -192,11 +228,11 @@ select
     polls.newest_event_local,
     portal_counts.portal_rows,
     ledger_counts.live_rows,
-    coalesce(warehouse.live_rows, 0) - coalesce(revisions.expired, 0) as warehouse_rows,
+    coalesce(warehouse.live_rows, 0) - coalesce(gone.expired, 0) as warehouse_rows,
     safe_divide(
-        coalesce(warehouse.live_rows, 0) - coalesce(revisions.expired, 0), ledger_counts.live_rows
+        coalesce(warehouse.live_rows, 0) - coalesce(gone.expired, 0), ledger_counts.live_rows
     ) as completeness,
-    coalesce(revisions.deleted, 0) as deleted,
+    coalesce(gone.deleted, 0) as deleted,
     coalesce(dead_letters.dead_letters, 0) as dead_letters,
     coalesce(drift.drift_events, 0) as drift_events,
     coalesce(loads.last_observed_at, polls.last_change_at) as last_observed_at,
@@ -216,7 +252,7 @@ left join ledger_counts on feeds.source = ledger_counts.source
 
 left join warehouse on feeds.source = warehouse.source
 
-left join revisions on feeds.source = revisions.source
+left join gone on feeds.source = gone.source
 
 left join dead_letters on feeds.source = dead_letters.source
 

@@ -138,7 +138,14 @@ correlated as (
         unemployment_values.seasonally_adjusted,
         lag_months,
         count(*) as months,
-        if(count(*) >= 12, corr(crime_values.crime, unemployment_values.rate), null) as correlation
+        -- of a figure that never changes corr makes NaN, which would come out as the strongest
+        if(
+            count(*) >= 12
+            and min(crime_values.crime) < max(crime_values.crime)
+            and min(unemployment_values.rate) < max(unemployment_values.rate),
+            corr(crime_values.crime, unemployment_values.rate),
+            null
+        ) as correlation
 
     from crime_values
 
