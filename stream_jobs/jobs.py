@@ -185,6 +185,9 @@ def windows(cluster: Cluster) -> Job:
             "pipeline.object-reuse": "true",
             # Most lookups are for incidents and hours that are not there yet.
             "state.backend.rocksdb.use-bloom-filter": "true",
+            # Each checkpoint leaves small files; levels would merge them into all of the state every few seconds.
+            "state.backend.rocksdb.compaction.style": "UNIVERSAL",
+            "state.backend.rocksdb.compression.per.level": "LZ4_COMPRESSION",
             # The key of the sink is the key of the aggregate, so there is nothing to reconcile in front of it.
             "table.exec.sink.upsert-materialize": "NONE",
             "table.exec.sink.require-on-conflict": "false",

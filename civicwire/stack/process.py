@@ -47,14 +47,14 @@ class Tuning:
         checkpoint_interval_ms: of every Flink job; also the added latency of transactional sinks.
         slots: how many parallel pipelines the one task manager runs.
         task_heap_mb: heap of the task manager's tasks.
-        managed_mb: RocksDB's share of the task manager, divided between the slots.
+        state_mb: RocksDB's caches and buffers in the task manager, shared by all jobs.
         kafka_heap_mb: heap of the broker.
     """
 
     checkpoint_interval_ms: int = 1000
     slots: int = 8
     task_heap_mb: int = 700
-    managed_mb: int = 700
+    state_mb: int = 700
     kafka_heap_mb: int = 512
 
 

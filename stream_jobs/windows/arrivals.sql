@@ -21,9 +21,9 @@ select
 from arrived_changes as changes
 cross join
     unnest(array [row(
-        'minute', cast(concat(changes.seen_minute, ':00') as timestamp(3))
+        'minute', changes.seen_minute
     ), row(
-        'ten_minutes', cast(concat(substring(changes.seen_minute, 1, 15), '0:00') as timestamp(3))
+        'ten_minutes', timestampadd(minute, -mod(extract(minute from changes.seen_minute), 10), changes.seen_minute)
     )]) as stretch (grain, window_start)
 group by
     changes.source,

@@ -13,7 +13,7 @@ select
     sum(steps.revised) as revised,
     sum(steps.late) as late,
     sum(steps.first_incidents) as first_incidents,
-    count(distinct steps.restated_at) as restatements,
+    count(distinct steps.restated_at) filter (where steps.restated_at is not null) as restatements,
     min(steps.observed_at) as first_observed_at,
     max(steps.observed_at) as last_observed_at
 from window_changes as steps

@@ -130,7 +130,7 @@ def test_flinks_jobs_have_the_settings_of_the_embedded_cluster(place: Place):
     here = yaml.safe_load((ROOT / "docker" / "flink" / "config.yaml").read_text(encoding="utf-8"))
     embedded = flink._configuration(place)
     of_the_machine = re.compile(
-        r"^(rest|jobmanager|blob|io|python|env)\.|^taskmanager\.(?!numberOf)|dir$|\.port$|^execution.checkpointing.savepoint"
+        r"^(rest|jobmanager|blob|io|python|env)\.|^taskmanager\.(?!numberOf)|dir$|\.port$|fixed-per-tm$|^execution.checkpointing.savepoint"
     )
     expected = {name: value for name, value in embedded.items() if not of_the_machine.search(name)}
     assert {name: here.get(name) for name in expected} == expected
