@@ -159,9 +159,9 @@ def install_uv() -> Path:
 
 def install_jars() -> None:
     """Fetch the locked Java archives with the core environment's own program."""
-    lock = ROOT / "civicwire" / "stack" / "jars.lock"
+    made_of = [ROOT / "civicwire" / "stack" / name for name in ("jars.lock", "backport.py")]
     stamp = parts_folder() / "jars" / STAMP
-    made_from = _digest([lock])
+    made_from = _digest(made_of)
     if _read(stamp).get("made_from") == made_from:
         return
     command = [str(core().python), "-m", "civicwire.stack.jars", "install", str(parts_folder())]

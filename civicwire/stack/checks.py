@@ -13,7 +13,7 @@ import psutil
 
 from civicwire.bootstrap import environments, interpreters
 from civicwire.settings import Settings
-from civicwire.stack import jars, ports, state
+from civicwire.stack import backport, jars, ports, state
 from civicwire.stack.installed import Installed
 from schemas.errors import EnvironmentMissingError
 
@@ -83,6 +83,8 @@ def _jars(settings: Settings) -> Check:
         for archive in archives
         if archive not in lacking and jars.digest_of(jars.place(settings.parts, archive)) != archive.sha256
     ]
+    if not lacking and not (settings.parts / "jars" / "flink" / backport.ARCHIVE).is_file():
+        return Check("jars", good=False, found=f"{backport.ARCHIVE} is missing", fix=SET_UP)
     if lacking:
         return Check("jars", good=False, found=f"{len(lacking)} of {len(archives)} are missing", fix=SET_UP)
     if wrong:

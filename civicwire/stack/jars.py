@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from civicwire.stack import backport
 from schemas.errors import ConfigError, EnvironmentMissingError, FatalError
 
 LOCK = Path(__file__).with_name("jars.lock")
@@ -116,6 +117,9 @@ def install(
                 progress(f"fetched {number} of {len(wanted)}")
     _remove_unlocked(parts, archives)
     _unpack_registry(parts, archives)
+    for archive in archives:
+        if archive.file == backport.CONNECTOR:
+            backport.make(place(parts, archive).parent)
 
 
 def _verified_into_place(parts: Path, archive: Archive, fetched: Path) -> None:

@@ -7,11 +7,12 @@ import io
 import re
 import tarfile
 import xml.etree.ElementTree as ET
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from civicwire.stack import jars
+from civicwire.stack import backport, jars
 from civicwire.stack.jars import Archive
 from schemas.errors import ConfigError, FatalError
 
@@ -105,3 +106,31 @@ def test_the_committed_lock_has_every_archive_that_the_poms_ask_for():
 
 def test_every_digest_of_the_committed_lock_is_a_sha256():
     assert all(re.fullmatch(r"[0-9a-f]{64}", archive.sha256) for archive in jars.locked())
+
+
+def connector_that_polls_for(folder: Path, *milliseconds: int) -> bytes:
+    code = b"before" + b"".join(b"\x05" + wait.to_bytes(8, "big") for wait in milliseconds) + b"after"
+    with zipfile.ZipFile(folder / backport.CONNECTOR, "w") as made:
+        made.writestr(backport.CLASS, code)
+    return code
+
+
+def test_the_kafka_source_gets_a_shorter_wait_and_nothing_else(tmp_path):
+    code = connector_that_polls_for(tmp_path, 7, 10_000)
+    backport.make(tmp_path)
+    with zipfile.ZipFile(tmp_path / backport.ARCHIVE) as made:
+        assert made.read(backport.CLASS) == code.replace((10_000).to_bytes(8, "big"), (500).to_bytes(8, "big"))
+        assert "changed by civicwire" in made.read("META-INF/NOTICE").decode()
+    assert backport.ARCHIVE < backport.CONNECTOR, "the class path is in the order of names"
+
+
+@pytest.mark.parametrize("waits", [(), (5_000,), (10_000, 10_000)])
+def test_a_connector_that_is_another_one_is_not_changed(tmp_path, waits):
+    connector_that_polls_for(tmp_path, *waits)
+    with pytest.raises(FatalError, match="does not poll"):
+        backport.make(tmp_path)
+    assert not (tmp_path / backport.ARCHIVE).exists()
+
+
+def test_the_locked_connector_is_the_one_that_the_shorter_wait_is_made_for():
+    assert backport.CONNECTOR in {archive.file for archive in jars.locked()}
