@@ -2,6 +2,8 @@
 # Another Python to start from: make setup PYTHON=python3.12
 
 PYTHON ?= python3
+# How many files of tests run at once, each with parts of its own: make test WORKERS=4
+WORKERS ?= 2
 CIVICWIRE = .venv/bin/civicwire
 CODE = civicwire producers schemas stream_jobs dashboards tests
 
@@ -30,8 +32,8 @@ down: setup ## stop the local stack
 status: setup ## what runs
 	@$(CIVICWIRE) status
 
-test: setup-dev ## all tests but those of chaos and compose
-	@.venv/bin/python -m pytest tests -m "not chaos and not compose"
+test: setup-dev ## all tests but those of chaos and compose, two files at a time
+	@.venv/bin/python -m pytest tests -m "not chaos and not compose" -n $(WORKERS) --dist loadfile --durations=25
 
 test-chaos: setup-dev ## kill parts and compare what is left with the truth
 	@.venv/bin/python -m pytest tests -m chaos

