@@ -23,7 +23,8 @@ cross join
     unnest(array [row(
         'minute', changes.seen_minute
     ), row(
-        'ten_minutes', timestampadd(minute, -mod(extract(minute from changes.seen_minute), 10), changes.seen_minute)
+        'ten_minutes',
+        timestampadd(minute, -mod(extract(minute from changes.seen_minute), 10), changes.seen_minute) -- noqa: PRS, LT01, LT05
     )]) as stretch (grain, window_start)
 group by
     changes.source,

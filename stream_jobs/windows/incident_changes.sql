@@ -92,6 +92,6 @@ select
     source,
     what,
     late,
-    floor(observed_at to minute) as seen_minute,
+    floor(observed_at to minute) as seen_minute, -- noqa: PRS
     case when what = 'insert' then timestampdiff(second, occurred_at, observed_at) end as delay
 from incident_changes;
