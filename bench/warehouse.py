@@ -2,7 +2,7 @@
 
 Run ``python bench/warehouse.py``; it starts its own broker, registry and warehouse emulator in a temporary home
 (``--decode-only`` starts nothing). Single runs on a machine that does nothing else; prints JSON. ``--spark`` names a
-Python that has ``pyspark==4.0.1``: it takes the same rows from CSV to Parquet (``spark_backfill.py``).
+Python that has ``pyspark==3.5.9``: it takes the same rows from CSV to Parquet (``spark_backfill.py``).
 """
 
 from __future__ import annotations
