@@ -83,13 +83,13 @@ def _jars(settings: Settings) -> Check:
         for archive in archives
         if archive not in lacking and jars.digest_of(jars.place(settings.parts, archive)) != archive.sha256
     ]
-    if not lacking and not (settings.parts / "jars" / "flink" / backport.ARCHIVE).is_file():
-        return Check("jars", good=False, found=f"{backport.ARCHIVE} is missing", fix=SET_UP)
+    again = f"delete {settings.parts / 'jars'}, then {SET_UP}"
     if lacking:
         return Check("jars", good=False, found=f"{len(lacking)} of {len(archives)} are missing", fix=SET_UP)
     if wrong:
-        folder = settings.parts / "jars"
-        return Check("jars", good=False, found=f"changed since set-up: {wrong}", fix=f"delete {folder}, then {SET_UP}")
+        return Check("jars", good=False, found=f"changed since set-up: {wrong}", fix=again)
+    if not (settings.parts / "jars" / "flink" / backport.ARCHIVE).is_file():
+        return Check("jars", good=False, found=f"{backport.ARCHIVE} is missing", fix=again)
     return Check("jars", good=True, found=f"{len(archives)} as locked")
 
 

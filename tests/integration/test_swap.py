@@ -26,11 +26,11 @@ from stream_jobs.warehouse.writer import Writer
 pytestmark = [pytest.mark.parts, pytest.mark.timeout(1800)]
 IN_CI = ("exchanged", "offsets")
 """Steps of a swap: right after the transaction over all tables, and after the group's move."""
-OTHERS = [
-    pytest.param(step, marks=pytest.mark.chaos)
-    for step in ("ready", "held", "caught up", "copied", "kept", "replaced", "stopped", "live")
-]
-"""The other steps, half a minute each."""
+
+
+def chaos(*steps: str) -> list[Any]:
+    """The other steps are half a minute each."""
+    return [pytest.param(step, marks=pytest.mark.chaos) for step in steps]
 
 
 class Crashed(Exception):  # noqa: N818  a test's own
@@ -119,7 +119,9 @@ def test_what_a_replayed_load_makes_equals_the_live_tables(home: Home) -> None:
     assert next(one.old_rows for one in found if one.table == "incidents") > 0
 
 
-@pytest.mark.parametrize("step", [*IN_CI, *OTHERS])
+@pytest.mark.parametrize(
+    "step", [*IN_CI, *chaos("ready", "held", "caught up", "copied", "kept", "replaced", "stopped", "live")]
+)
 def test_a_swap_that_crashes_at_any_step_ends_right_when_it_is_run_again(home: Home, step: str) -> None:
     before = home.tables()
     go, number = home.other_way()
@@ -136,9 +138,7 @@ def test_a_swap_that_crashes_at_any_step_ends_right_when_it_is_run_again(home: H
     assert home.tables() == before
 
 
-@pytest.mark.parametrize(
-    "step", [*IN_CI, *(pytest.param(step, marks=pytest.mark.chaos) for step in ("held", "copied", "kept"))]
-)
+@pytest.mark.parametrize("step", [*IN_CI, *chaos("held", "copied", "kept")])
 def test_a_swap_that_is_broken_off_can_be_undone(home: Home, step: str) -> None:
     before, live = home.tables(), home.state().live
     go, _ = home.other_way()

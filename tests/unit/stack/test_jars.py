@@ -124,6 +124,18 @@ def test_the_kafka_source_gets_a_shorter_wait_and_nothing_else(tmp_path):
     assert backport.ARCHIVE < backport.CONNECTOR, "the class path is in the order of names"
 
 
+def test_set_up_makes_the_shorter_wait_and_another_connector_takes_it_away(tmp_path):
+    connector_that_polls_for(tmp_path, 10_000)
+    content = (tmp_path / backport.CONNECTOR).read_bytes()
+    coordinate = "org.apache.flink:flink-sql-connector-kafka:jar:{}"
+    ours = Archive("flink", coordinate.format("5.0.0-2.2"), hashlib.sha256(content).hexdigest())
+    jars.install(tmp_path, [ours], registry_with(content)[0], quiet)
+    assert (tmp_path / "jars" / "flink" / backport.ARCHIVE).is_file()
+    newer = Archive("flink", coordinate.format("9.0.0-2.2"), ours.sha256)
+    jars.install(tmp_path, [newer], registry_with(content)[0], quiet)
+    assert not (tmp_path / "jars" / "flink" / backport.ARCHIVE).exists()
+
+
 @pytest.mark.parametrize("waits", [(), (5_000,), (10_000, 10_000)])
 def test_a_connector_that_is_another_one_is_not_changed(tmp_path, waits):
     connector_that_polls_for(tmp_path, *waits)
