@@ -33,7 +33,8 @@ status: setup ## what runs
 	@$(CIVICWIRE) status
 
 test: setup-dev ## all tests but those of chaos and compose, two files at a time
-	@.venv/bin/python -m pytest tests -m "not chaos and not compose" -n $(WORKERS) --dist loadfile --durations=25
+	@.venv/bin/python -m pytest tests -m "not chaos and not compose" -n $(WORKERS) --dist loadfile \
+	  --no-loadscope-reorder --durations=25
 
 test-chaos: setup-dev ## kill parts and compare what is left with the truth
 	@.venv/bin/python -m pytest tests -m chaos

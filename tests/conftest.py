@@ -3,15 +3,41 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
 
 ROOT = Path(__file__).resolve().parent.parent
+
+SHARED = {"tests/integration": "made_marts", "tests/unit/stream_jobs": "flink"}
+"""The fixture of each folder that takes most of a minute to make: one process makes it, for all files that name it."""
+
+
+class Sharing(LoadFileScheduling):
+    """Give whole files to processes, and files that name the same costly fixture to the same process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        fixture = SHARED.get(Path(file).parent.as_posix())
+        if fixture and re.search(rf"^def .*\b{fixture}\b", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE):
+            return fixture
+        return file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing:
+    """Have the files of tests shared out as above when several processes run them (``make test``)."""
+    return Sharing(config, log)
 
 
 @pytest.fixture(scope="session")
