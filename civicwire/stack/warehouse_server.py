@@ -7,6 +7,9 @@ All corrections are on the emulator's side, so the pipeline's code is exactly wh
 2. ``SET (name) = (SELECT AS STRUCT …)``, which dbt's partition-replacing strategies emit, means
    ``SET name = (SELECT …)``.
 3. ``GET /healthz`` answers once the database does.
+4. A table and its required columns are looked up by name. The emulator lists all tables and all columns of all projects
+   for each look, several times for each query: 35 to 50 ms and 5 to 10 ms with the tables of a demo, against 1 ms.
+5. DuckDB looks through the disk for pandas, which is not here, for each value that it is given. It is told so once.
 """
 
 # mypy: ignore-errors
@@ -15,18 +18,42 @@ All corrections are on the emulator's side, so the pipeline's code is exactly wh
 
 import argparse
 import re
+import sys
 from pathlib import Path
 
+import duckdb
 import uvicorn
 from local_bigquery.api import jobs as jobs_api
 from local_bigquery.app import app
-from local_bigquery.engine import database
+from local_bigquery.catalog import names, tables
+from local_bigquery.engine import database, types
+from local_bigquery.errors import not_found
 from local_bigquery.grpc import server as storage_api
 from local_bigquery.jobs import query
 from local_bigquery.settings import settings
 
 CREATED_FROM_QUERY = "CREATE_TABLE_AS_SELECT"
 STRUCT_ASSIGNMENT = re.compile(r"\bset\s*\(\s*(\w+)\s*\)\s*=\s*\(\s*select\s+as\s+struct\b", re.IGNORECASE)
+OWN = "emulator"
+"""The database in which the emulator keeps jobs and their results; all others are projects, one DuckLake each."""
+LAKE = """
+    with schemas as (
+        select schema_id from {metadata}.ducklake_schema where schema_name = $1 and end_snapshot is null
+    )
+
+    select t.table_name, 'TABLE', coalesce(s.record_count, 0)::bigint
+    from {metadata}.ducklake_table as t
+    inner join schemas using (schema_id)
+    left join {metadata}.ducklake_table_stats as s using (table_id)
+    where t.end_snapshot is null and t.table_name = coalesce($2, t.table_name)
+    union all
+    select v.view_name, 'VIEW', 0
+    from {metadata}.ducklake_view as v
+    inner join schemas using (schema_id)
+    where v.end_snapshot is null and v.view_name = coalesce($2, v.view_name)
+    order by 1
+"""
+"""Tables and views of a dataset, or one of them, from the catalogue of DuckLake: name, kind, rows."""
 GRACE_SECONDS = 3
 """How long open requests may take to end when the server is told to stop."""
 
@@ -54,6 +81,40 @@ def correct_jobs() -> None:
     jobs_api.results = results_like_bigquery
 
 
+def look_up_by_name() -> None:
+    """Make correction 4: the functions return what the emulator's own return."""
+    listed = database.objects
+
+    def objects(project_id, dataset_id, table_id=None):
+        try:
+            if project_id != OWN:
+                metadata = database.quote(f"__ducklake_metadata_{project_id}")
+                return database.fetch(LAKE.format(metadata=metadata), [dataset_id, table_id])
+            if table_id is not None:
+                table = database.quote(project_id, dataset_id, table_id)
+                return [(table_id, "TABLE", *database.fetch(f"select count(*) from {table}")[0])]  # noqa: S608
+        except duckdb.CatalogException:
+            return []
+        return listed(project_id, dataset_id, table_id)
+
+    def columns(project_id, dataset_id, table_id):
+        table = tables.name(project_id, dataset_id, table_id)
+        with database.cursor() as cur:
+            try:
+                required = {row[0] for row in cur.execute(f"describe {table}").fetchall() if row[2] == "NO"}
+                relation = cur.sql(f"select * from {table} limit 0")  # noqa: S608
+            except duckdb.CatalogException:
+                raise not_found("Table", names.label(project_id, dataset_id, table_id)) from None
+            return [
+                types.field(name, kind, name in required)
+                for name, kind in zip(relation.columns, relation.types, strict=True)
+                if name != tables.INGESTION_TIME or dataset_id == tables.RESULTS
+            ]
+
+    database.objects = objects
+    tables.columns = columns
+
+
 @app.get("/healthz")
 def health() -> dict[str, str]:
     """Answer once the database answers."""
@@ -78,7 +139,9 @@ def main() -> None:
     )
     settings.default_project_id, settings.default_dataset_id = arguments.project, arguments.dataset
     settings.data_dir = arguments.data
+    sys.modules.setdefault("pandas", None)
     correct_jobs()
+    look_up_by_name()
     grpc_server, _ = storage_api.start(settings.bigquery_host, settings.grpc_port)
     uvicorn.run(
         app,
