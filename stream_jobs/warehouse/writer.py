@@ -8,6 +8,10 @@ messages are read again from the last committed offset and every step does nothi
 3. merge them into the topic's tables by key and version;
 4. after all topics: commit the offsets;
 5. now and then, and at the end: remove merged rows from the stage.
+
+While one batch is written, by a thread of its own, the next one is read. There are never more than these two: a batch
+is committed before the one after it begins to be written. All that has to do with the broker happens in the caller's
+thread, all that has to do with the warehouse in the other one, except where nothing is being written.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import datetime as dt
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event
@@ -62,7 +67,8 @@ class Limits:
 
     Attributes:
         rows: messages in a batch.
-        bytes: bytes of values in a batch; decoding needs about three times as much memory.
+        bytes: bytes of values in a batch; decoding needs about three times as much memory, and the next batch is read
+            meanwhile.
         flush_seconds: longest wait for more messages while following; on BigQuery a merge costs money, so take more.
         load_from_rows: rows of one topic from which a load job is used instead of appends.
     """
@@ -117,11 +123,13 @@ class _Batch:
     since: float = 0.0
     unusable: FatalError | None = None
 
-    def clear(self) -> None:
-        """Forget the messages and positions."""
-        self.messages, self.next_offset = {}, {}
-        self.rows = self.bytes = 0
-        self.unusable = None
+
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """A batch that is being written, and what comes of it: False when a swap is under way, so that nothing was."""
+
+    batch: _Batch
+    outcome: Future[bool]
 
 
 class Writer:
@@ -134,7 +142,8 @@ class Writer:
         group: consumer group.
         limits: when a batch is complete.
         skip: messages (topic, partition, offset) to leave out, because they cannot be decoded and a person said so.
-        checkpoint: called with the name of each step that has just been completed, for tests that crash there.
+        checkpoint: called with the name of each step that has just been completed, for tests that crash there; most are
+            completed by the thread that writes.
         instance_id: makes the group member static: a restarted process gets its partitions without waiting.
         generation: the generation whose topics are read. None is the live one, whichever that is: while a swap makes
             another one live, the writer leaves its group and waits.
@@ -162,6 +171,8 @@ class Writer:
         self._skip = frozenset(skip)
         self._checkpoint = checkpoint
         self._batch = _Batch()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="warehouse")
+        self._writing: _Writing | None = None
         self._merged: dict[str, list[str]] = {}
         self._reached: dict[Partition, int] = {}
         self._assigned: set[Partition] = set()
@@ -206,6 +217,9 @@ class Writer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # What is being written is finished, and read again by whoever reads next.
+        self._thread.shutdown(cancel_futures=True)
+        self._writing = None
         self._consumer.close()
         self.warehouse.close()
 
@@ -230,6 +244,7 @@ class Writer:
                 active = time.monotonic()
             if self._has_reached(wanted):
                 self._flush()
+                self._settle()
                 if self._generation is not None:
                     break
             elif self._is_to_leave():
@@ -244,6 +259,7 @@ class Writer:
                 )
             if self._is_full():
                 self._flush()
+                active = time.monotonic()
         self._tidy()
         self.report.seconds += time.monotonic() - start
         return self.report
@@ -269,14 +285,16 @@ class Writer:
                 log.warning("kafka", error=self._heard)
                 self._heard = ""
             now = time.monotonic()
-            if self._batch.rows:
+            if self._batch.rows or self._writing:
                 active = now
-            if self._is_full() or not self._batch.rows or now - self._batch.since >= self.limits.flush_seconds:
+            waited = not self._batch.rows or now - self._batch.since >= self.limits.flush_seconds
+            if self._is_full() or (waited and (self._writing is None or self._writing.outcome.done())):
                 self._flush(stop)
                 alive()
-            if now - active > TIDY_SECONDS or max(map(len, self._merged.values()), default=0) >= TIDY_BATCHES:
+            if now - active > TIDY_SECONDS:
                 self._tidy()
         self._flush()
+        self._settle()
         self._tidy()
         self.report.seconds += time.monotonic() - start
         return self.report
@@ -337,13 +355,14 @@ class Writer:
     def _leave(self) -> None:
         """Leave the group. What was read and not written is read again by whoever joins next."""
         log.info("a swap is under way: leaving the group")
-        self._batch.clear()
+        self._end_writing()
+        self._batch = _Batch()
         self._tidy()
         self._consumer.unsubscribe()
         deadline = time.monotonic() + SILENCE_SECONDS
         while self._assigned and time.monotonic() < deadline:
             self._consumer.consume(1, CONSUME_SECONDS)  # the library leaves while it is asked for messages
-        self._batch.clear()
+        self._batch = _Batch()
         self._generation, self._reached = None, {}
         self._assigned.clear()
 
@@ -358,8 +377,9 @@ class Writer:
         self._assigned = {(at.topic, at.partition) for at in assigned}
 
     def _on_revoke(self, _: Consumer, revoked: list[TopicPartition]) -> None:
-        """Forget what was read and not written: whoever gets the partitions reads it again."""
-        self._batch.clear()
+        """Forget what was read and is not being written: whoever gets the partitions reads it again."""
+        self._end_writing()
+        self._batch = _Batch()
         self._assigned -= {(at.topic, at.partition) for at in revoked}
         for at in revoked:
             self._reached.pop((at.topic, at.partition), None)
@@ -415,10 +435,28 @@ class Writer:
         batch.bytes += len(value or b"")
 
     def _flush(self, stop: Event | None = None) -> None:
-        """Write the batch and commit its offsets; under a swap write nothing and leave.
+        """Have the batch written, after the one before it has been committed; under a swap leave instead.
 
-        A swap goes on once the group is empty. A writer that has read messages is a member, so a swap that is not
-        recorded by now waits until this batch is committed.
+        Raises:
+            FatalError: a message of the batch before cannot be decoded; all before it are written and committed.
+            RetriableError: the warehouse kept failing. Nothing of the batch before was committed.
+        """
+        self._settle(stop)
+        if self._generation is None:
+            return
+        if max(map(len, self._merged.values()), default=0) >= TIDY_BATCHES:
+            self._tidy()
+        batch, self._batch = self._batch, _Batch()
+        if batch.rows:
+            self._begin(batch)
+        else:
+            self._commit(batch)
+
+    def _begin(self, batch: _Batch) -> None:
+        self._writing = _Writing(batch, self._thread.submit(self._write, batch))
+
+    def _settle(self, stop: Event | None = None) -> None:
+        """Wait until the batch that is being written is, and commit its offsets; under a swap leave instead.
 
         With ``stop`` a failure that may pass is retried until it is set; without, :data:`ATTEMPTS` times.
 
@@ -426,45 +464,61 @@ class Writer:
             FatalError: a message cannot be decoded; all before it are written and committed.
             RetriableError: the warehouse kept failing. Nothing was committed.
         """
-        if self._generation is None:
-            return
         attempt, pause = 1, PAUSE_SECONDS
-        while True:
+        while self._writing is not None:
+            writing, self._writing = self._writing, None
             try:
-                if self._batch.rows and self._under_a_swap():
+                if not writing.outcome.result():
                     self._leave()
                     return
-                self._write()
-                break
             except RetriableError as error:
                 if (stop is None and attempt >= ATTEMPTS) or (stop is not None and stop.is_set()):
                     raise
                 log.warning("batch failed, trying again", attempt=attempt, pause_seconds=pause, error=str(error))
+            else:
+                self._commit(writing.batch)
+                if writing.batch.unusable is not None:
+                    raise writing.batch.unusable
+                return
             if stop is None:
                 time.sleep(pause)
             else:
                 stop.wait(pause)
             attempt, pause = attempt + 1, min(pause * 2, PAUSE_SECONDS_MAX)
-        unusable = self._batch.unusable
-        self._commit()
-        if unusable is not None:
-            raise unusable
+            self._begin(writing.batch)
 
-    def _write(self) -> None:
-        """Write the batch's rows, topic by topic; a topic that is done is not done again when a later one fails."""
-        if not self._batch.rows:
+    def _end_writing(self) -> None:
+        """Wait for the batch that is being written, whose partitions are about to go, and commit it if it is."""
+        writing, self._writing = self._writing, None
+        if writing is None:
             return
+        try:
+            written = writing.outcome.result()
+        except RetriableError as error:
+            log.warning("batch failed, and is left to whoever reads its messages next", error=str(error))
+            return
+        if written:
+            self._commit(writing.batch)
+
+    def _write(self, batch: _Batch) -> bool:
+        """Write a batch's rows, topic by topic; a topic that is done is not done again when a later one fails.
+
+        A swap goes on once the group is empty. A writer that has read messages is a member, so a swap that is not
+        recorded by now waits until this batch is committed. Returns False, with nothing written, when there is one.
+        """
+        if self._under_a_swap():
+            return False
         with explained(LOAD_AGAIN):
-            for topic in list(self._batch.messages):
-                rows = self._decode(topic)
+            for topic in list(batch.messages):
+                rows = self._decode(batch, topic)
                 if rows is not None and len(rows):
                     self._write_rows(self._stages[topic], rows)
-                del self._batch.messages[topic]
+                del batch.messages[topic]
         self.report.batches += 1
+        return True
 
-    def _decode(self, topic: str) -> pa.Table | None:
+    def _decode(self, batch: _Batch, topic: str) -> pa.Table | None:
         """Return the rows of a topic up to the first unusable message of each partition; None where there are none."""
-        batch = self._batch
         with self.report.timed("decode"):
             while messages := batch.messages[topic]:
                 try:
@@ -521,15 +575,14 @@ class Writer:
         except RetriableError as error:
             log.warning("merged rows stay in the stage until they expire or the next removal", error=str(error))
 
-    def _commit(self) -> None:
-        """Commit how far the batch went, and start the next one."""
-        positions = [TopicPartition(topic, index, at) for (topic, index), at in self._batch.next_offset.items()]
+    def _commit(self, batch: _Batch) -> None:
+        """Commit how far a batch went."""
+        positions = [TopicPartition(topic, index, at) for (topic, index), at in batch.next_offset.items()]
         if positions:
             self._checkpoint("written")
             with self.report.timed("commit"):
                 self._commit_positions(positions)
             self._checkpoint("committed")
-        self._batch.clear()
 
     def _commit_positions(self, positions: list[TopicPartition]) -> None:
         try:

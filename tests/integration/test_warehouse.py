@@ -17,13 +17,14 @@ import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import fastavro
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 from civicwire.stack import Stack
 from schemas import kafka_topics, loader, registry, topics, wire
@@ -645,6 +646,72 @@ def test_a_following_writer_writes_what_arrives_and_finishes_its_batch_when_it_i
         thread.join(120)
     assert one(line, "incidents")["revision"] == 1
     assert set(progress.lag_of_group(line.kafka, line.group).values()) == {0}
+
+
+class Watched(Writer):
+    """Says when it has read a message while a batch is being written, and when it waits for a batch to be written."""
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        self.read_on, self.waits = threading.Event(), threading.Event()
+
+    def _take(self, message: Message) -> None:
+        super()._take(message)
+        if self._writing is not None and self._batch.rows:
+            self.read_on.set()
+
+    def _end_writing(self) -> None:
+        if self._writing is not None:
+            self.waits.set()
+        super()._end_writing()
+
+
+def incidents(numbers: range) -> list[tuple[str, Row | bytes | None]]:
+    return [(f"test:{number}", incident(number, 1)) for number in numbers]
+
+
+def test_the_next_batch_is_read_while_one_is_written(line: Line) -> None:
+    line.send(topics.INCIDENTS, incidents(range(20)))
+    waited: list[bool] = []
+
+    def until_more_is_read(step: str) -> None:
+        if step == "staged incidents" and not waited:
+            waited.append(writer.read_on.wait(60))
+
+    options = {"group": line.group, "limits": Limits(rows=10), "checkpoint": until_more_is_read}
+    with Watched(line.kafka, line.registry, line.warehouse(), **options) as writer:
+        report = writer.catch_up()
+    assert waited == [True]
+    assert (report.batches, report.read) == (2, 20)
+    assert len(line.read("incidents")) == 20
+
+
+def test_a_batch_that_is_being_written_is_committed_before_its_partitions_go_to_another_writer(line: Line) -> None:
+    line.send(topics.INCIDENTS, incidents(range(10)))
+    stop, staged = threading.Event(), threading.Event()
+
+    def until_partitions_go(step: str) -> None:
+        if step == "staged incidents" and not staged.is_set():
+            staged.set()
+            assert first.waits.wait(60)
+
+    options = {"group": line.group, "checkpoint": until_partitions_go}
+    with (
+        Watched(line.kafka, line.registry, line.warehouse(), **options) as first,
+        line.writer() as second,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        following = thread.submit(first.run, stop)
+        assert staged.wait(60)
+        line.send(topics.INCIDENTS, incidents(range(10, 90)))
+        assert first.read_on.wait(60)
+        second.catch_up()
+        stop.set()
+        following.result(60)
+    assert first.report.read + second.report.read == 90, "nothing was written twice"
+    assert first.report.read >= 10
+    assert second.report.read > 0
+    assert len(line.read("incidents")) == 90
 
 
 def test_a_writer_that_catches_up_again_writes_what_came_since(line: Line) -> None:
