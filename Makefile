@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 # How many files of tests run at once, each with parts of its own: make test WORKERS=4
-WORKERS ?= 2
+WORKERS ?= 3
 CIVICWIRE = .venv/bin/civicwire
 CODE = civicwire producers schemas stream_jobs dashboards tests
 
@@ -32,7 +32,7 @@ down: setup ## stop the local stack
 status: setup ## what runs
 	@$(CIVICWIRE) status
 
-test: setup-dev ## all tests but those of chaos and compose, two files at a time
+test: setup-dev ## all tests but those of chaos and compose, three files at a time
 	@.venv/bin/python -m pytest tests -m "not chaos and not compose" -n $(WORKERS) --dist loadfile \
 	  --no-loadscope-reorder --durations=25
 

@@ -9,9 +9,9 @@ messages are read again from the last committed offset and every step does nothi
 4. after all topics: commit the offsets;
 5. now and then, and at the end: remove merged rows from the stage.
 
-While one batch is written, by a thread of its own, the next one is read. There are never more than these two: a batch
-is committed before the one after it begins to be written. All that has to do with the broker happens in the caller's
-thread, all that has to do with the warehouse in the other one, except where nothing is being written.
+While one batch is written, by a thread of its own, the next one is read and decoded. There are never more than these
+two: a batch is committed before the one after it begins to be written. All that has to do with the broker happens in
+the caller's thread, all that has to do with the warehouse in the other one, except where nothing is being written.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Event
 from types import TracebackType
@@ -114,9 +114,13 @@ class Report:
 
 @dataclass(slots=True)
 class _Batch:
-    """Messages by topic that wait to be written, how far each partition has been read, and what cannot be decoded."""
+    """Messages by topic that wait to be written, how far each partition has been read, and what cannot be decoded.
+
+    ``decoded`` holds the topics' rows when they are decoded, and ``messages`` no longer what they were decoded from.
+    """
 
     messages: dict[str, decode.Messages] = field(default_factory=dict)
+    decoded: dict[str, pa.Table] = field(default_factory=dict)
     next_offset: dict[Partition, int] = field(default_factory=dict)
     rows: int = 0
     bytes: int = 0
@@ -441,6 +445,8 @@ class Writer:
             FatalError: a message of the batch before cannot be decoded; all before it are written and committed.
             RetriableError: the warehouse kept failing. Nothing of the batch before was committed.
         """
+        with suppress(RetriableError):  # the registry does not answer: whoever writes the batch asks again
+            self._decode(self._batch)
         self._settle(stop)
         if self._generation is None:
             return
@@ -509,24 +515,31 @@ class Writer:
         if self._under_a_swap():
             return False
         with explained(LOAD_AGAIN):
-            for topic in list(batch.messages):
-                rows = self._decode(batch, topic)
-                if rows is not None and len(rows):
-                    self._write_rows(self._stages[topic], rows)
-                del batch.messages[topic]
+            self._decode(batch)
+            for topic in list(batch.decoded):
+                if len(batch.decoded[topic]):
+                    self._write_rows(self._stages[topic], batch.decoded[topic])
+                del batch.decoded[topic]
         self.report.batches += 1
         return True
 
-    def _decode(self, batch: _Batch, topic: str) -> pa.Table | None:
-        """Return the rows of a topic up to the first unusable message of each partition; None where there are none."""
-        with self.report.timed("decode"):
-            while messages := batch.messages[topic]:
-                try:
-                    return self._of_generation(topic, decode.rows(STAGES[self._stages[topic]], messages, self._schema))
-                except decode.UndecodableError as error:
-                    batch.unusable = batch.unusable or _unusable(topic, error)
-                    batch.messages[topic] = messages.before(error.partition, error.offset)
-                    batch.next_offset[topic, error.partition] = error.offset
+    def _decode(self, batch: _Batch) -> None:
+        """Decode what is not decoded yet: of each topic up to the first unusable message of each partition."""
+        for topic in list(batch.messages):
+            with self.report.timed("decode"):
+                rows = self._rows(batch, topic)
+            if rows is not None:
+                batch.decoded[topic] = rows
+            del batch.messages[topic]
+
+    def _rows(self, batch: _Batch, topic: str) -> pa.Table | None:
+        while messages := batch.messages[topic]:
+            try:
+                return self._of_generation(topic, decode.rows(STAGES[self._stages[topic]], messages, self._schema))
+            except decode.UndecodableError as error:
+                batch.unusable = batch.unusable or _unusable(topic, error)
+                batch.messages[topic] = messages.before(error.partition, error.offset)
+                batch.next_offset[topic, error.partition] = error.offset
         return None
 
     def _of_generation(self, topic: str, rows: pa.Table) -> pa.Table:
