@@ -74,7 +74,7 @@ class Limits:
     """
 
     rows: int = 200_000
-    bytes: int = 128_000_000
+    bytes: int = 96_000_000
     flush_seconds: float = 0.1
     load_from_rows: int = stage.LOAD_FROM_ROWS
 
