@@ -3,8 +3,8 @@
 Run ``python bench/one_row.py [--rows 20000] [--times 60]``. It starts the whole local stack in a temporary home, fills
 Austin's reports, polls them, and has both jobs and a following writer (in this process) at work. Then, again and again,
 one report is revised at the portal, the feed is polled at once, and the warehouse is asked until it has that revision,
-and until the counts of its hour, day and month say that they have seen it. Waiting for the next poll, which is the
-feed's own cadence (``every:`` of its source file), is no part of the figures.
+and until some count of the feed says that it has seen that poll, which brought nothing else. Waiting for the next poll,
+which is the feed's own cadence (``cadence_minutes`` of its source file), is no part of the figures.
 
 Seconds are those of the clock, from before the poll (the change is published) to the answer of the query that shows it,
 which itself takes some hundredths. Memory is the resident set of each process at the end, in MB, and of this one.

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,15 +24,21 @@ SHARED = {"tests/integration": "made_marts", "tests/unit/stream_jobs": "flink"}
 """The fixture of each folder that takes most of a minute to make: one process makes it, for all files that name it."""
 
 
+@cache
+def _shared(file: str) -> str | None:
+    """Return the costly fixture that a file of tests names, if it names one; asked again for each of its tests."""
+    fixture = SHARED.get(Path(file).parent.as_posix())
+    if fixture and re.search(rf"^def .*\b{fixture}\b", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE):
+        return fixture
+    return None
+
+
 class Sharing(LoadFileScheduling):
     """Give whole files to processes, and files that name the same costly fixture to the same process."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.split("::", 1)[0]
-        fixture = SHARED.get(Path(file).parent.as_posix())
-        if fixture and re.search(rf"^def .*\b{fixture}\b", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE):
-            return fixture
-        return file
+        file: str = super()._split_scope(nodeid)
+        return _shared(file) or file
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -16,8 +16,8 @@ from stream_jobs.warehouse.connection import RETRY_SECONDS, Warehouse
 from stream_jobs.warehouse.tables import BATCH_ID, STAGED_AT, Stage
 
 LOAD_FROM_ROWS = 500
-"""Measured on the emulator (bench/warehouse.py): a load job takes 0.15 s for any number of rows up to 5,000; appends
-take 0.16 s for 100 rows, 0.3 s for 500 and 1.7 s for 5,000. On BigQuery a load job takes seconds, but is free."""
+"""Measured on the emulator (bench/warehouse.py): a load job takes 0.05 s for any number of rows up to 5,000; appends
+take 0.05 s for 100 rows, 0.12 s for 500 and 1.1 s for 5,000. On BigQuery a load job takes seconds, but is free."""
 APPEND_BYTES = 4_000_000
 """A request may have 10 MB; Arrow's size in memory is near its size on the wire."""
 # The library's own polling starts with a second, which is long beside a load of 0.2 s.

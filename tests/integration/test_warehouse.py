@@ -177,6 +177,11 @@ def incident(
     } | over
 
 
+def incidents(numbers: range) -> list[tuple[str, Row | bytes | None]]:
+    """The first revisions of these incidents, with their keys."""
+    return [(f"test:{number}", incident(number, 1)) for number in numbers]
+
+
 def person(number: int, revision: int, op: str = "insert", day: dt.date | None = dt.date(2026, 3, 1)) -> Row:
     shared = {
         name: value
@@ -598,7 +603,7 @@ def test_numbers_above_two_to_the_53rd_arrive_exactly(line: Line) -> None:
 def test_a_message_that_cannot_be_decoded_stops_the_writer_at_its_offset_with_all_before_it_written(
     line: Line,
 ) -> None:
-    good = [(f"test:{number}", incident(number, 1)) for number in range(4)]
+    good = incidents(range(4))
     line.send(topics.INCIDENTS, [good[0], good[1]])
     line.send(topics.INCIDENTS, [("test:0", b"not avro"), good[0], good[2], good[3]])
     named = r"incidents:\d:\d+ cannot be decoded: .*header\. .*--skip incidents:"
@@ -664,10 +669,6 @@ class Watched(Writer):
         if self._writing is not None:
             self.waits.set()
         super()._end_writing()
-
-
-def incidents(numbers: range) -> list[tuple[str, Row | bytes | None]]:
-    return [(f"test:{number}", incident(number, 1)) for number in numbers]
 
 
 def test_the_next_batch_is_read_while_one_is_written(line: Line) -> None:
