@@ -35,18 +35,31 @@ class Crosswalk:
         by_value: dict[str, list[str]] = {}
         for code, value in self.exact.items():
             by_value.setdefault(value, []).append(code)
-        arms = [
+        exact = [
             f"when {self.column} in ({', '.join(_literal(code) for code in codes)}) then {_literal(value)}"
             for value, codes in by_value.items()
             if value
         ]
-        arms += [
+        patterns = [
             f"when {self.column} like {_literal(pattern)} then {_literal(value)}"
             for pattern, value in self.patterns.items()
         ]
-        cases = [arms[start : start + _ARMS] for start in range(0, len(arms), _ARMS)]
-        expressions = ["case\n" + "\n".join(f"        {arm}" for arm in case) + "\n    end" for case in cases]
-        return expressions[0] if len(expressions) == 1 else f"coalesce({', '.join(expressions)})"
+        by_pattern = _cases(patterns)
+        if self.exact and by_pattern:
+            # Flink works out every argument of coalesce: only a code that is not listed is compared with the patterns.
+            listed = ", ".join(_literal(code) for code in self.exact)
+            by_pattern = [f"case when {self.column} not in ({listed}) then {_first(by_pattern)} end"]
+        return _first(_cases(exact) + by_pattern)
+
+
+def _cases(arms: list[str]) -> list[str]:
+    """Return case expressions of a few arms each: the code of a longer one would be too much for Java's compilers."""
+    parts = [arms[start : start + _ARMS] for start in range(0, len(arms), _ARMS)]
+    return ["case\n" + "\n".join(f"        {arm}" for arm in part) + "\n    end" for part in parts]
+
+
+def _first(expressions: list[str]) -> str:
+    return expressions[0] if len(expressions) == 1 else f"coalesce({', '.join(expressions)})"
 
 
 @cache

@@ -25,6 +25,9 @@ MINI_BATCH_LATENCY = "500 ms"
 MINI_BATCH_ROWS = "20000"
 """And no more rows than these, of which an incident is three: some 10 MB of a task's heap."""
 
+OBJECT_REUSE = {"pipeline.object-reuse": "true"}
+"""Flink's SQL operators copy what they keep, so rows need not be copied between those of one task."""
+
 TABLE = "create temporary table"
 """Beginning of the statements that name addresses and topics; all others are the job's own."""
 WRITES = {"normalize": topics.INCIDENTS, "windows": topics.INCIDENT_COUNTS}
@@ -37,6 +40,11 @@ NORMALIZE_SINKS = {
     topics.DEAD_LETTERS: "dead_id",
 }
 """Topics that normalise may write, each with the column whose text is the Kafka key; a feed fills some of them."""
+
+NORMALIZED_FIELDS = frozenset(
+    {"record_id", "revision", "op", "observed_at", "source_updated_at", "late", "poll_id", "row"}
+)
+"""Fields of a raw event that incidents are made of."""
 
 COUNTED_FIELDS = frozenset(
     {
@@ -149,12 +157,15 @@ def normalize(cluster: Cluster, chosen: Sequence[str] | None = None) -> Job:
         sinks=tuple(topic.at(versions) for topic in sinks),
         stateful=False,
         definitions=(
-            *(tables.source(cluster, topic, group=group, from_start=False) for topic in sources),
+            *(
+                tables.source(cluster, topic, group=group, from_start=False, fields=NORMALIZED_FIELDS)
+                for topic in sources
+            ),
             *(tables.sink(cluster, topic, key=key) for topic, key in sinks.items()),
             *definitions,
         ),
         inserts=inserts,
-        settings={},
+        settings=OBJECT_REUSE,
     )
 
 
@@ -181,8 +192,9 @@ def windows(cluster: Cluster) -> Job:
             "table.exec.mini-batch.enabled": "true",
             "table.exec.mini-batch.allow-latency": MINI_BATCH_LATENCY,
             "table.exec.mini-batch.size": MINI_BATCH_ROWS,
-            # Flink's SQL operators copy what they keep, so rows need not be copied between those of one task.
-            "pipeline.object-reuse": "true",
+            **OBJECT_REUSE,
+            # Few changes of a batch meet in a window, so a first aggregate before the exchange would fold next to none.
+            "table.optimizer.agg-phase-strategy": "ONE_PHASE",
             # Most lookups are for incidents and hours that are not there yet.
             "state.backend.rocksdb.use-bloom-filter": "true",
             # Each checkpoint leaves small files; levels would merge them into all of the state every few seconds.

@@ -26,6 +26,9 @@ COUNT_KEY = ("source", "grain", "window_start", "area", "category", "kind")
 ARRIVAL_KEY = ("source", "grain", "window_start")
 """Key of ``arrivals``."""
 
+BATCHES = {"properties.batch.size": "131072", "properties.linger.ms": "20"}
+"""A producer wakes its sender for each batch that fills: with Kafka's own 16 KiB, for every thirtieth incident."""
+
 _PRIMITIVES = {
     "string": "string",
     "bytes": "bytes",
@@ -134,6 +137,7 @@ def sink(cluster: Cluster, topic: Topic, *, key: str) -> str:
             "connector": "kafka",
             "topic": topic.at(cluster.versions).name,
             **access.kafka(cluster.kafka),
+            **BATCHES,
             "key.format": "raw",
             "key.fields": key,
             **_avro(cluster, topic),
@@ -151,6 +155,7 @@ def upsert_sink(cluster: Cluster, topic: Topic, *, key: Iterable[str]) -> str:
             "connector": "upsert-kafka",
             "topic": topic.at(cluster.versions).name,
             **access.kafka(cluster.kafka),
+            **BATCHES,
             "key.format": "json",
             **_avro(cluster, topic),
             **_delivery(cluster, topic),

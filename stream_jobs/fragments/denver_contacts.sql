@@ -8,6 +8,7 @@
 -- - op `expire` (the row has left the publisher's rolling window) is no deletion: the request was made.
 {% import 'civil.jinja' as civil %}
 {% import 'record.jinja' as record %}
+{% import 'step.jinja' as step %}
 
 {% set midnight_or_denver = "if(mod(try_cast(created_day as bigint), 86400000) = 0, 'UTC', 'America/Denver')" %}
 
@@ -35,24 +36,18 @@ with published as (
             ' / ',
             nullif(trim(regexp_replace(`row`.incident_intersection_1, '[\s\xA0]+', ' ')), ''),
             nullif(trim(regexp_replace(`row`.incident_intersection_2, '[\s\xA0]+', ' ')), '')
-        ) as crossing
+        ) as crossing,
+        {{ step.end(1) }}
     from raw_{{ source }}
 ),
 
 clocked as (
     select
         published.*,
-        parsed.created_raw,
-        parsed.created_date,
-        parsed.closed_raw,
-        parsed.latitude,
-        parsed.longitude,
-        parsed.area
-    from published
-    cross join unnest(array [row(
+        {{ step.after(1) }},
         case
             {{ civil.twelve_hours('created_text') | indent(12) }}
-        end,
+        end as created_raw,
         -- epoch milliseconds (service) at midnight in UTC are that date; any other instant is read in Denver
         case
             when {{ civil.is_epoch('created_day') }}
@@ -70,50 +65,47 @@ clocked as (
                     lpad(split_index(created_day, '/', 1), 2, '0')
                 )
             else substring(created_day, 1, 10)
-        end,
+        end as created_date,
         case
             {{ civil.twelve_hours('closed_text') | indent(12) }}
-        end,
-        try_cast(trim(`row`.latitude) as double),
-        try_cast(trim(`row`.longitude) as double),
-        case when regexp(district, '^[1-9][0-9]?$') then district end
-    )]) as parsed (created_raw, created_date, closed_raw, latitude, longitude, area)
+        end as closed_raw,
+        try_cast(trim(`row`.latitude) as double) as latitude,
+        try_cast(trim(`row`.longitude) as double) as longitude,
+        case when regexp(district, '^[1-9][0-9]?$') then district end as area,
+        {{ step.end(2) }}
+    from published
 ),
 
 timed as (
     select
         clocked.*,
-        parsed.occurred_civil,
-        parsed.time_precision,
-        parsed.closed_local,
-        parsed.coordinates,
-        parsed.place
-    from clocked
-    cross join unnest(array [row(
-        case when created_text <> '' then created_raw when created_day <> '' then concat(created_date, ' 00:00:00') end,
-        case when created_text <> '' then 'second' else 'day' end,
-        {{ civil.local('closed_raw') | indent(8) }},
+        {{ step.after(2) }},
+        case
+            when created_text <> '' then created_raw
+            when created_day <> '' then concat(created_date, ' 00:00:00')
+        end as occurred_civil,
+        case when created_text <> '' then 'second' else 'day' end as time_precision,
+        {{ civil.local('closed_raw') | indent(8) }} as closed_local,
         -- what is wrong with the coordinates; copied: the latitude stands in both columns
         case
             when latitude = 0 or longitude = 0 then 'coordinates_zero'
             when latitude = longitude then 'coordinates_copied'
             when {{ record.has_coordinates() }} then ''
             else 'coordinates_missing'
-        end,
-        nullif(concat_ws(', ', coalesce(nullif(address, ''), nullif(crossing, '')), zip), '')
-    )]) as parsed (occurred_civil, time_precision, closed_local, coordinates, place)
+        end as coordinates,
+        nullif(concat_ws(', ', coalesce(nullif(address, ''), nullif(crossing, '')), zip), '') as place,
+        {{ step.end(3) }}
+    from clocked
 )
 
 select
     timed.*,
-    judged.reason
-from timed
-cross join unnest(array [row(
+    {{ step.after(3) }},
     case
         when occurred_civil is null then 'event_time_missing'
         {{ civil.verdict('occurred_civil') | indent(8) }}
-    end
-)]) as judged (reason);
+    end as reason
+from timed;
 
 insert into incidents (
     incident_id, source, record_id, revision, op, deleted, late, kind, occurred_local, occurred_at, time_precision,

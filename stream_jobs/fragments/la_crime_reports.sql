@@ -1,6 +1,7 @@
 {% import 'civil.jinja' as civil %}
 {% import 'la.jinja' as la %}
 {% import 'record.jinja' as record %}
+{% import 'step.jinja' as step %}
 -- One raw event becomes one incident, or a dead letter, or both (an earlier good revision is withdrawn). Stateless and
 -- total: no value in a row can make an expression fail. The area is its name, which every form of the table writes
 -- alike; its code is 01 or 1.
@@ -30,7 +31,8 @@ with published as (
         nullif(trim(regexp_replace(`row`.location, ' +', ' ')), '') as street,
         nullif(trim(regexp_replace(`row`.cross_street, ' +', ' ')), '') as cross_street,
         try_cast(`row`.lat as double) as latitude,
-        try_cast(`row`.lon as double) as longitude
+        try_cast(`row`.lon as double) as longitude,
+        {{ step.end(1) }}
     from raw_{{ source }}
 ),
 
@@ -38,43 +40,27 @@ with published as (
 
 select
     timed.*,
-    judged.reason,
-    judged.reported_local,
-    judged.category,
-    judged.place,
-    judged.has_coordinates,
-    judged.victim_age,
-    judged.victim_sex,
-    judged.victim_descent,
-    judged.has_victim
-from timed
-cross join unnest(array [row(
+    {{ step.after(4) }},
     case
         when dr_no is null or dr_no <> trim(record_id) then 'key_mismatch'
         when coalesce(occurred_text, '') = '' then 'event_time_missing'
         {{ civil.verdict('occurred_civil') | indent(8) }}
-    end,
-    {{ civil.local('reported_civil') | indent(4) }},
+    end as reason,
+    {{ civil.local('reported_civil') | indent(4) }} as reported_local,
     -- codes that are not listed go by their words
-    coalesce({{ category }}, {{ category_by_words }}, 'unmapped'),
-    nullif(concat_ws(' / ', street, cross_street), ''),
-    {{ record.has_coordinates() }},
-    {{ record.age('age_given', 1) }},
-    {{ record.mapped('victim_sex_code', victim_sex) }},
-    {{ record.mapped('victim_descent_code', victim_descent) }},
+    case
+        when {{ category }} is not null
+            then {{ category }}
+        else coalesce({{ category_by_words }}, 'unmapped')
+    end as category,
+    nullif(concat_ws(' / ', street, cross_street), '') as place,
+    {{ record.has_coordinates() }} as has_coordinates,
+    {{ record.age('age_given', 1) }} as victim_age,
+    {{ record.mapped('victim_sex_code', victim_sex) }} as victim_sex,
+    {{ record.mapped('victim_descent_code', victim_descent) }} as victim_descent,
     -- a stolen car has no victim to describe: sex and descent are blank and the age is 0
-    victim_sex_code is not null or victim_descent_code is not null
-)]) as judged (
-    reason,
-    reported_local,
-    category,
-    place,
-    has_coordinates,
-    victim_age,
-    victim_sex,
-    victim_descent,
-    has_victim
-);
+    victim_sex_code is not null or victim_descent_code is not null as has_victim
+from timed;
 
 insert into incidents (
     incident_id, source, record_id, revision, op, deleted, late, kind, occurred_local, occurred_at, time_precision,

@@ -2,6 +2,15 @@
 -- withdrawn). Stateless and total: no value in a row can make an expression fail.
 {% import 'civil.jinja' as civil %}
 {% import 'record.jinja' as record %}
+{% import 'step.jinja' as step %}
+
+{% set clock = civil.hhmm('occurred_clock') %}
+{% set occurred_civil | trim %}
+case
+    when occurred_text <> '' then occurred_text
+    when occurred_day <> '' then concat(occurred_day, ' ', coalesce({{ clock }}, '00:00:00'))
+end
+{% endset %}
 
 create temporary view austin_crime_reports_parsed as
 with published as (
@@ -22,58 +31,28 @@ with published as (
         nullif(trim(`row`.location_type), '') as location_type,
         nullif(trim(`row`.address), '') as address,
         nullif(trim(`row`.sector), '') as sector,
-        nullif(trim(`row`.clearance_status), '') as clearance_status
+        nullif(trim(`row`.clearance_status), '') as clearance_status,
+        try_cast(`row`.latitude as double) as latitude,
+        try_cast(`row`.longitude as double) as longitude,
+        {{ step.end(1) }}
     from raw_austin_crime_reports
-),
-
-clocked as (
-    select
-        published.*,
-        parsed.clock,
-        parsed.latitude,
-        parsed.longitude
-    from published
-    cross join unnest(array [row(
-        {{ civil.hhmm('occurred_clock') | indent(8) }},
-        try_cast(`row`.latitude as double),
-        try_cast(`row`.longitude as double)
-    )]) as parsed (clock, latitude, longitude)
-),
-
-timed as (
-    select
-        clocked.*,
-        parsed.occurred_civil,
-        parsed.time_precision
-    from clocked
-    cross join unnest(array [row(
-        case
-            when occurred_text <> '' then occurred_text
-            when occurred_day <> '' then concat(occurred_day, ' ', coalesce(clock, '00:00:00'))
-        end,
-        case when occurred_text <> '' or clock is not null then 'minute' else 'day' end
-    )]) as parsed (occurred_civil, time_precision)
 )
 
 select
-    timed.*,
-    judged.reason,
-    judged.reported_local,
-    judged.closed_local,
-    judged.category,
-    judged.has_coordinates
-from timed
-cross join unnest(array [row(
+    published.*,
+    {{ step.after(1) }},
+    {{ occurred_civil | indent(4) }} as occurred_civil,
+    case when occurred_text <> '' or {{ clock }} is not null then 'minute' else 'day' end as time_precision,
     case
         when incident_report_number is null or incident_report_number <> trim(record_id) then 'key_mismatch'
-        when occurred_civil is null then 'event_time_missing'
-        {{ civil.verdict('occurred_civil') | indent(8) }}
-    end,
-    {{ civil.local('reported_text') | indent(4) }},
-    {{ civil.local('closed_text') | indent(4) }},
-    coalesce({{ category }}, 'unmapped'),
-    {{ record.has_coordinates() }}
-)]) as judged (reason, reported_local, closed_local, category, has_coordinates);
+        when {{ occurred_civil }} is null then 'event_time_missing'
+        {{ civil.verdict(occurred_civil) | indent(8) }}
+    end as reason,
+    {{ civil.local('reported_text') | indent(4) }} as reported_local,
+    {{ civil.local('closed_text') | indent(4) }} as closed_local,
+    coalesce({{ category }}, 'unmapped') as category,
+    {{ record.has_coordinates() }} as has_coordinates
+from published;
 
 insert into incidents (
     incident_id, source, record_id, revision, op, deleted, late, kind, occurred_local, occurred_at, time_precision,

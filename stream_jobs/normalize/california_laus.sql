@@ -4,6 +4,7 @@
 -- A rate is written as a fraction. With a percent sign it is percent; else it is what lies nearer to the row's own
 -- unemployment / labor_force; where the row does not have these, a number above 1 is percent.
 {% import 'record.jinja' as record %}
+{% import 'step.jinja' as step %}
 
 create temporary view california_laus_parsed as
 with published as (
@@ -20,20 +21,15 @@ with published as (
         nullif(regexp_replace(`row`.labor_force, '[\s\h,]', ''), '') as labor_force_text,
         nullif(regexp_replace(`row`.employment, '[\s\h,]', ''), '') as employment_text,
         nullif(regexp_replace(`row`.unemployment, '[\s\h,]', ''), '') as unemployment_text,
-        nullif(regexp_replace(`row`.unemployment_rate, '[\s\h,]', ''), '') as rate_text
+        nullif(regexp_replace(`row`.unemployment_rate, '[\s\h,]', ''), '') as rate_text,
+        {{ step.end(1) }}
     from raw_california_laus
 ),
 
 dated as (
     select
         published.*,
-        parsed.day_text,
-        parsed.labor_force,
-        parsed.employment,
-        parsed.unemployment,
-        parsed.rate
-    from published
-    cross join unnest(array [row(
+        {{ step.after(1) }},
         case
             when regexp(date_text, '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$') then substring(date_text, 1, 10)
             when regexp(date_text, '^[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}([T ].*)?$')
@@ -44,21 +40,19 @@ dated as (
                     '-',
                     lpad(regexp_extract(date_text, '^([0-9]+)/([0-9]+)/([0-9]+)', 2), 2, '0')
                 )
-        end,
-        try_cast(labor_force_text as decimal(20, 2)),
-        try_cast(employment_text as decimal(20, 2)),
-        try_cast(unemployment_text as decimal(20, 2)),
-        try_cast(replace(rate_text, '%', '') as decimal(20, 10))
-    )]) as parsed (day_text, labor_force, employment, unemployment, rate)
+        end as day_text,
+        try_cast(labor_force_text as decimal(20, 2)) as labor_force,
+        try_cast(employment_text as decimal(20, 2)) as employment,
+        try_cast(unemployment_text as decimal(20, 2)) as unemployment,
+        try_cast(replace(rate_text, '%', '') as decimal(20, 10)) as rate,
+        {{ step.end(2) }}
+    from published
 ),
 
 scaled as (
     select
         dated.*,
-        parsed.is_percent,
-        parsed.reason
-    from dated
-    cross join unnest(array [row(
+        {{ step.after(2) }},
         case
             when rate is null then false
             when position('%' in rate_text) > 0 then true
@@ -67,7 +61,7 @@ scaled as (
                     abs(cast(rate as double) / 100 - cast(unemployment as double) / cast(labor_force as double))
                     < abs(cast(rate as double) - cast(unemployment as double) / cast(labor_force as double))
             else rate > 1
-        end,
+        end as is_percent,
         -- a date that does not exist (month 13, 30 February) does not survive the round trip
         case
             when
@@ -79,18 +73,17 @@ scaled as (
                 date_format(try_cast(concat(day_text, ' 00:00:00') as timestamp(0)), 'yyyy-MM-dd') = day_text
                 then case when regexp(day_text, '^(19|20)') then '' else 'event_time_out_of_range' end
             else 'event_time_unparsable'
-        end
-    )]) as parsed (is_percent, reason)
+        end as reason,
+        {{ step.end(3) }}
+    from dated
 )
 
 select
     scaled.*,
-    finished.fraction
-from scaled
-cross join unnest(array [row(
+    {{ step.after(3) }},
     -- decimal arithmetic: 2.8 percent is 0.028 and not 0.027999…
-    cast(case when is_percent then rate / 100 else rate end as double)
-)]) as finished (fraction);
+    cast(case when is_percent then rate / 100 else rate end as double) as fraction
+from scaled;
 
 insert into indicators (
     indicator_id, source, record_id, revision, op, deleted, `indicator`, area_kind, area, `month`,

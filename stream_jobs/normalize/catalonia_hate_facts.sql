@@ -2,6 +2,7 @@
 -- is withdrawn). Stateless and total: no value in a row can make an expression fail.
 {% import 'catalonia.jinja' as catalonia %}
 {% import 'record.jinja' as record %}
+{% import 'step.jinja' as step %}
 
 create temporary view catalonia_hate_facts_parsed as
 with published as (
@@ -22,7 +23,8 @@ with published as (
         {{ catalonia.words('mbit_fet') }} as motive_code,
         lower(trim(`row`.canal_dels_fets)) as channel,
         trim(`row`.nombre_fets_o_infraccions) as facts,
-        trim(`row`.nombre_v_ctimes) as victim_count
+        trim(`row`.nombre_v_ctimes) as victim_count,
+        {{ step.end(1) }}
     from raw_catalonia_hate_facts
 ),
 
@@ -30,9 +32,9 @@ with published as (
 
 select
     judged.*,
-    mapped.category
-from judged
-cross join unnest(array [row(coalesce({{ category }}, 'unmapped'))]) as mapped (category);
+    {{ step.after(3) }},
+    coalesce({{ category }}, 'unmapped') as category
+from judged;
 
 insert into incidents (
     incident_id, source, record_id, revision, op, deleted, late, kind, occurred_local, occurred_at, time_precision,

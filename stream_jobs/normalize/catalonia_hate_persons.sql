@@ -3,6 +3,7 @@
 -- are in the other table, and nothing says which of them a person belongs to.
 {% import 'catalonia.jinja' as catalonia %}
 {% import 'record.jinja' as record %}
+{% import 'step.jinja' as step %}
 
 create temporary view catalonia_hate_persons_parsed as
 with published as (
@@ -23,7 +24,8 @@ with published as (
         {{ catalonia.words('rol_victima_o_autoria') }} as role_code,
         {{ catalonia.words('sexe') }} as sex_code,
         {{ catalonia.words('edat_inici_fets') }} as age_code,
-        trim(`row`.nombre) as persons
+        trim(`row`.nombre) as persons,
+        {{ step.end(1) }}
     from raw_catalonia_hate_persons
 ),
 
@@ -32,30 +34,22 @@ with published as (
 described as (
     select
         judged.*,
-        parsed.category,
-        parsed.role_text,
-        parsed.sex_text,
-        parsed.age_given
+        {{ step.after(3) }},
+        coalesce({{ category }}, 'unmapped') as category,
+        lower(role_code) as role_text,
+        lower(sex_code) as sex_text,
+        try_cast(age_code as double) as age_given,
+        {{ step.end(4) }}
     from judged
-    cross join unnest(array [row(
-        coalesce({{ category }}, 'unmapped'),
-        lower(role_code),
-        lower(sex_code),
-        try_cast(age_code as double)
-    )]) as parsed (category, role_text, sex_text, age_given)
 )
 
 select
     described.*,
-    mapped.`role`,
-    mapped.sex,
-    mapped.age
-from described
-cross join unnest(array [row(
-    {{ record.mapped('role_text', role) }},
-    {{ record.mapped('sex_text', sex) }},
-    {{ record.age('age_given', 0) }}
-)]) as mapped (`role`, sex, age);
+    {{ step.after(4) }},
+    {{ record.mapped('role_text', role) }} as `role`,
+    {{ record.mapped('sex_text', sex) }} as sex,
+    {{ record.age('age_given', 0) }} as age
+from described;
 
 insert into persons (
     person_id, source, record_id, revision, op, deleted, late, kind, `role`, role_code, sex, sex_code, age,

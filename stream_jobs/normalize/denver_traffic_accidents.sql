@@ -17,6 +17,7 @@
 -- op `expire` (the row has left the publisher's rolling window) is no deletion: the accident has happened.
 {% import 'civil.jinja' as civil %}
 {% import 'record.jinja' as record %}
+{% import 'step.jinja' as step %}
 
 create temporary view denver_traffic_accidents_parsed as
 with published as (
@@ -38,41 +39,33 @@ with published as (
         nullif(trim(`row`.road_condition), '') as road_condition_code,
         nullif(trim(`row`.light_condition), '') as light_condition_code,
         trim(`row`.seriously_injured) as injured_text,
-        trim(`row`.fatalities) as fatalities_text
+        trim(`row`.fatalities) as fatalities_text,
+        {{ step.end(1) }}
     from raw_denver_traffic_accidents
 ),
 
 clocked as (
     select
         published.*,
-        parsed.occurred_raw,
-        parsed.reported_raw
-    from published
-    cross join unnest(array [row(
+        {{ step.after(1) }},
         case
             when {{ civil.is_epoch('occurred_text') }}
                 then {{ civil.of_epoch('occurred_text', "'America/Denver'") | indent(16) }}
             {{ civil.twelve_hours('occurred_text') | indent(12) }}
-        end,
+        end as occurred_raw,
         case
             when {{ civil.is_epoch('reported_text') }}
                 then {{ civil.of_epoch('reported_text', "'America/Denver'") | indent(16) }}
             {{ civil.twelve_hours('reported_text') | indent(12) }}
-        end
-    )]) as parsed (occurred_raw, reported_raw)
+        end as reported_raw,
+        {{ step.end(2) }}
+    from published
 ),
 
 timed as (
     select
         clocked.*,
-        parsed.occurred_civil,
-        parsed.reported_civil,
-        parsed.latitude,
-        parsed.longitude,
-        parsed.accident_type,
-        parsed.area
-    from clocked
-    cross join unnest(array [row(
+        {{ step.after(2) }},
         case
             when date_format(try_cast(occurred_raw as timestamp(0)), 'yyyy-MM-dd HH:mm:ss') = occurred_raw
                 then date_format(
@@ -80,7 +73,7 @@ timed as (
                     + case when substring(occurred_raw, 18, 2) = '59' then 1 else 0 end * interval '1' second,
                     'yyyy-MM-dd HH:mm:ss'
                 )
-        end,
+        end as occurred_civil,
         case
             when date_format(try_cast(reported_raw as timestamp(0)), 'yyyy-MM-dd HH:mm:ss') = reported_raw
                 then date_format(
@@ -88,42 +81,36 @@ timed as (
                     + case when substring(reported_raw, 18, 2) = '59' then 1 else 0 end * interval '1' second,
                     'yyyy-MM-dd HH:mm:ss'
                 )
-        end,
-        coalesce(try_cast(trim(`row`.geo_lat) as double), try_cast(trim(`row`.lat) as double)),
-        coalesce(try_cast(trim(`row`.geo_lon) as double), try_cast(trim(`row`.lng) as double)),
+        end as reported_civil,
+        coalesce(try_cast(trim(`row`.geo_lat) as double), try_cast(trim(`row`.lat) as double)) as latitude,
+        coalesce(try_cast(trim(`row`.geo_lon) as double), try_cast(trim(`row`.lng) as double)) as longitude,
         regexp_replace(
             trim(both '-' from regexp_replace(replace(lower(offense), '&', 'and'), '[^a-z0-9]+', '-')),
             '^traf-',
             'traffic-'
-        ),
+        ) as accident_type,
         -- UI is the police's word for unknown, in districts for certain
-        nullif(nullif(nullif(trim(both '-' from neighbourhood), ''), 'ui'), 'unknown')
-    )]) as parsed (occurred_civil, reported_civil, latitude, longitude, accident_type, area)
+        nullif(nullif(nullif(trim(both '-' from neighbourhood), ''), 'ui'), 'unknown') as area,
+        {{ step.end(3) }}
+    from clocked
 )
 
 select
     timed.*,
-    judged.reason,
-    judged.category,
-    judged.has_coordinates,
-    judged.fatalities,
-    judged.road_words,
-    judged.light_words
-from timed
-cross join unnest(array [row(
+    {{ step.after(3) }},
     case
         when incident_number is null or incident_number <> record_number then 'key_mismatch'
         when coalesce(occurred_text, '') = '' then 'event_time_missing'
         when occurred_civil is null then 'event_time_unparsable'
         when regexp(occurred_civil, '^(19|20)') then ''
         else 'event_time_out_of_range'
-    end,
-    coalesce({{ category }}, 'unmapped'),
-    {{ record.has_coordinates() }},
-    {{ record.people('fatalities_text') | indent(4) }},
-    upper(road_condition_code),
-    upper(light_condition_code)
-)]) as judged (reason, category, has_coordinates, fatalities, road_words, light_words);
+    end as reason,
+    coalesce({{ category }}, 'unmapped') as category,
+    {{ record.has_coordinates() }} as has_coordinates,
+    {{ record.people('fatalities_text') | indent(4) }} as fatalities,
+    upper(road_condition_code) as road_words,
+    upper(light_condition_code) as light_words
+from timed;
 
 insert into incidents (
     incident_id, source, record_id, revision, op, deleted, late, kind, occurred_local, occurred_at, time_precision,

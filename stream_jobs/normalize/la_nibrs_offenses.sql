@@ -5,6 +5,7 @@
 {% import 'civil.jinja' as civil %}
 {% import 'la.jinja' as la %}
 {% import 'record.jinja' as record %}
+{% import 'step.jinja' as step %}
 
 create temporary view la_nibrs_offenses_parsed as
 with published as (
@@ -33,7 +34,8 @@ with published as (
         trim(`row`.totalvictimcount) as victim_count,
         nullif(trim(regexp_replace(`row`.location, ' +', ' ')), '') as place,
         try_cast(`row`.lat as double) as latitude,
-        try_cast(`row`.lon as double) as longitude
+        try_cast(`row`.lon as double) as longitude,
+        {{ step.end(1) }}
     from raw_la_nibrs_offenses
 ),
 
@@ -41,22 +43,17 @@ with published as (
 
 select
     timed.*,
-    judged.reason,
-    judged.reported_local,
-    judged.nibr_code,
-    judged.has_coordinates
-from timed
-cross join unnest(array [row(
+    {{ step.after(4) }},
     case
         when uniquenibrno is null or uniquenibrno <> trim(record_id) then 'key_mismatch'
         when coalesce(occurred_text, '') = '' then 'event_time_missing'
         {{ civil.verdict('occurred_civil') | indent(8) }}
-    end,
-    {{ civil.local('reported_civil') | indent(4) }},
+    end as reason,
+    {{ civil.local('reported_civil') | indent(4) }} as reported_local,
     -- 9A is 09A without its zero
-    case when char_length(published_code) < 3 then lpad(published_code, 3, '0') else published_code end,
-    {{ record.has_coordinates() }}
-)]) as judged (reason, reported_local, nibr_code, has_coordinates);
+    case when char_length(published_code) < 3 then lpad(published_code, 3, '0') else published_code end as nibr_code,
+    {{ record.has_coordinates() }} as has_coordinates
+from timed;
 
 insert into incidents (
     incident_id, source, record_id, revision, op, deleted, late, kind, case_id, occurred_local, occurred_at,

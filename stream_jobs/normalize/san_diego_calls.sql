@@ -2,6 +2,7 @@
 -- is withdrawn). Stateless and total: no value in a row can make an expression fail.
 {% import 'civil.jinja' as civil %}
 {% import 'record.jinja' as record %}
+{% import 'step.jinja' as step %}
 
 create temporary view san_diego_calls_parsed as
 with published as (
@@ -28,25 +29,22 @@ with published as (
             nullif(trim(`row`.address_dir_intersecting), ''),
             nullif(trim(`row`.address_road_intersecting), ''),
             nullif(trim(`row`.address_sfx_intersecting), '')
-        ) as cross_street
+        ) as cross_street,
+        {{ step.end(1) }}
     from raw_san_diego_calls
 )
 
 select
     published.*,
-    judged.reason,
-    judged.category,
-    judged.place
-from published
-cross join unnest(array [row(
+    {{ step.after(1) }},
     case
         when incident_num is null or incident_num <> trim(record_id) then 'key_mismatch'
         when coalesce(occurred_civil, '') = '' then 'event_time_missing'
         {{ civil.verdict('occurred_civil') | indent(8) }}
-    end,
-    coalesce({{ category }}, 'unmapped'),
-    nullif(concat_ws(' / ', nullif(street, ''), nullif(cross_street, '')), '')
-)]) as judged (reason, category, place);
+    end as reason,
+    coalesce({{ category }}, 'unmapped') as category,
+    nullif(concat_ws(' / ', nullif(street, ''), nullif(cross_street, '')), '') as place
+from published;
 
 insert into incidents (
     incident_id, source, record_id, revision, op, deleted, late, kind, occurred_local, occurred_at, time_precision,

@@ -51,40 +51,36 @@ where earlier.revision is null or revision > earlier.revision;
 -- over it need no retractions, and each step knows the poll that brought it. One without a time is in no window.
 create temporary view window_changes as
 select
-    changes.source,
-    step.kind,
-    step.category,
-    step.area,
-    step.occurred_local,
-    step.sign * case when step.deleted then 0 else 1 end as incidents,
-    step.sign * case when step.deleted then 1 else 0 end as deleted,
-    step.sign * case when step.revision > 1 then 1 else 0 end as revised,
-    step.sign * case when step.late and not step.deleted then 1 else 0 end as late,
-    case when changes.revision = 1 and not changes.late then 1 else 0 end as first_incidents,
-    case when changes.revision > 1 or changes.late then changes.observed_at end as restated_at,
-    changes.observed_at
-from incident_changes as changes
-cross join
-    unnest(array [row(
-        changes.kind,
-        changes.category,
-        changes.area,
-        changes.occurred_local,
-        changes.deleted,
-        changes.late,
-        changes.revision,
-        cast(1 as bigint)
-    ), row(
-        changes.earlier.kind,
-        changes.earlier.category,
-        changes.earlier.area,
-        changes.earlier.occurred_local,
-        changes.earlier.deleted,
-        changes.earlier.late,
-        changes.earlier.revision,
-        cast(-1 as bigint)
-    )]) as step (kind, category, area, occurred_local, deleted, late, revision, sign)
-where step.occurred_local is not null;
+    source,
+    kind,
+    category,
+    area,
+    occurred_local,
+    case when deleted then 0 else 1 end as incidents,
+    case when deleted then 1 else 0 end as deleted,
+    case when revision > 1 then 1 else 0 end as revised,
+    case when late and not deleted then 1 else 0 end as late,
+    case when revision = 1 and not late then 1 else 0 end as first_incidents,
+    case when revision > 1 or late then observed_at end as restated_at,
+    observed_at
+from incident_changes
+where occurred_local is not null
+union all
+select
+    source,
+    earlier.kind,
+    earlier.category,
+    earlier.area,
+    earlier.occurred_local,
+    case when earlier.deleted then 0 else -1 end as incidents,
+    case when earlier.deleted then -1 else 0 end as deleted,
+    case when earlier.revision > 1 then -1 else 0 end as revised,
+    case when earlier.late and not earlier.deleted then -1 else 0 end as late,
+    0 as first_incidents,
+    observed_at as restated_at,
+    observed_at
+from incident_changes
+where earlier.occurred_local is not null;
 
 -- Each change as it arrived: the minute in which a poll saw it (UTC), and the seconds since the event at first sight.
 create temporary view arrived_changes as

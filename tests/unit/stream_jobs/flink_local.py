@@ -12,6 +12,9 @@ from pathlib import Path
 from pyflink.common import Configuration
 from pyflink.table import EnvironmentSettings, TableEnvironment
 
+sys.path.append(str(Path(__file__).parents[3]))
+from stream_jobs.submit import define
+
 
 def environment(settings, *, streaming):
     configuration = Configuration()
@@ -26,14 +29,14 @@ def main():
     request = json.load(sys.stdin)
     batch = environment(request["settings"], streaming=False)
     for definition in request["batch"]["definitions"]:
-        batch.execute_sql(definition)
+        define(batch, definition)
     together = batch.create_statement_set()
     for insert in request["batch"]["inserts"]:
         together.add_insert_sql(insert)
     together.execute().wait()
     stream = environment({**request["settings"], **request["streaming"]["settings"]}, streaming=True)
     for definition in request["streaming"]["definitions"]:
-        stream.execute_sql(definition)
+        define(stream, definition)
     with Path(sys.argv[1]).open("w", encoding="utf-8") as lines:
         for name, query in request["streaming"]["queries"].items():
             changes = stream.execute_sql(query).collect()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import sqlite3
 
 import pytest
 from stream_rows import AUSTIN, SAN_DIEGO
@@ -117,9 +118,15 @@ def test_a_code_that_stands_twice_is_refused(tmp_path, monkeypatch):
         crosswalk.of_source("feed")
 
 
-def test_exact_codes_come_before_patterns_and_quotes_are_doubled(tmp_path, monkeypatch):
+def test_patterns_are_for_codes_that_are_not_listed_and_quotes_are_doubled(tmp_path, monkeypatch):
     (tmp_path / "quoted").mkdir()
-    (tmp_path / "quoted" / "code.csv").write_text("code,category\nO%,other\nO'X,theft\nQ,\n", encoding="utf-8")
+    lines = "code,category\nO%,other\nO'X,theft\nOQ,\nQ,\n"
+    (tmp_path / "quoted" / "code.csv").write_text(lines, encoding="utf-8")
     monkeypatch.setattr(crosswalk, "FOLDER", tmp_path)
-    arms = crosswalk.of_source("quoted")["category"].expression().split("when")
-    assert [arm.split("then")[0].strip() for arm in arms[1:]] == ["code in ('O''X')", "code like 'O%'"]
+    mapped = crosswalk.of_source("quoted")["category"].expression()
+    with sqlite3.connect(":memory:") as database:
+        found = {
+            code: database.execute(f"select {mapped} from (select ? as code)", [code]).fetchone()[0]
+            for code in ("O'X", "OX", "OQ", "Q", "X")
+        }
+    assert found == {"O'X": "theft", "OX": "other", "OQ": None, "Q": None, "X": None}, "OQ is left unmapped on purpose"
