@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from civicwire.settings import ROOT
+from civicwire.settings import Settings
 from civicwire.stack.installed import Installed
 from producers import catalog
 from producers.rows import Published, Shaper, numbered
@@ -82,19 +82,20 @@ def run(folder: Path, events: dict[str, list[dict[str, Any]]]) -> Made:
         "settings": {"parallelism.default": "1", "table.local-time-zone": "UTC"},
         "batch": {
             "definitions": [
-                *(_table(folder, topics.raw(source), rows) for source, rows in events.items()),
-                *(_table(folder, topic) for topic in job.sinks),
+                *(table(folder, topics.raw(source), rows) for source, rows in events.items()),
+                *(table(folder, topic) for topic in job.sinks),
                 *views,
             ],
             "inserts": job.inserts,
         },
         "streaming": {"settings": {}, "definitions": [], "queries": {}},
     }
-    _run(request, folder / "changelog")
-    return Made({topic.name: _read(folder / tables.table_name(topic)) for topic in job.sinks})
+    through_flink(request, folder / "changelog")
+    return Made({topic.name: written(folder / tables.table_name(topic)) for topic in job.sinks})
 
 
-def _table(folder: Path, topic: topics.Topic, rows: list[dict[str, Any]] | None = None) -> str:
+def table(folder: Path, topic: topics.Topic, rows: list[dict[str, Any]] | None = None) -> str:
+    """A table over JSON lines with the columns of the Kafka table; partition and offset are plain columns."""
     name = tables.table_name(topic)
     columns = tables.columns(topic.schema)
     if rows is not None:
@@ -116,9 +117,10 @@ def _table(folder: Path, topic: topics.Topic, rows: list[dict[str, Any]] | None 
     )
 
 
-def _run(request: dict[str, Any], changelog: Path) -> None:
+def through_flink(request: dict[str, Any], changelog: Path) -> None:
+    """Give flink_local.py the request; skips the test where Flink is not installed."""
     try:
-        installed = Installed(Path(os.environ.get("CIVICWIRE_PARTS", ROOT / ".parts")))
+        installed = Installed(Settings().parts)
         environment = {
             **{name: value for name, value in os.environ.items() if name not in {"FLINK_CONF_DIR", "FLINK_LIB_DIR"}},
             "JAVA_HOME": str(installed.java.parent.parent),
@@ -135,6 +137,7 @@ def _run(request: dict[str, Any], changelog: Path) -> None:
     assert done.returncode == 0, "\n".join(causes[-3:] or done.stderr.splitlines()[-20:])
 
 
-def _read(folder: Path) -> list[dict[str, Any]]:
+def written(folder: Path) -> list[dict[str, Any]]:
+    """The rows of a table that a job has filled."""
     files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith((".", "_"))]
     return [json.loads(line) for path in files for line in path.read_text(encoding="utf-8").splitlines()]

@@ -7,21 +7,19 @@ import csv
 import json
 import os
 import re
-import subprocess
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import feed_run
 import pytest
 from stream_rows import NO_VALUES
 
 from civicwire.settings import ROOT
-from civicwire.stack.installed import Installed
 from producers import catalog, rows
 from schemas import topics
-from schemas.errors import EnvironmentMissingError
-from stream_jobs import crosswalk, jobs, tables
+from stream_jobs import crosswalk, jobs
 
 OLD, LEGACY, NIBRS = "la_crime_2010_2019", "la_crime_2020_2024", "la_nibrs_offenses"
 KEYS = {OLD: "dr_no", LEGACY: "dr_no", NIBRS: "uniquenibrno"}
@@ -246,17 +244,17 @@ def real() -> dict[int, dict[str, dict[str, str | None]]]:
 def la(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """One Flink run over every case of the three tables and over the real rows."""
     folder = tmp_path_factory.mktemp("la")
-    definitions = [table(folder, topics.INCIDENTS), table(folder, topics.DEAD_LETTERS)]
+    definitions = [feed_run.table(folder, topics.INCIDENTS), feed_run.table(folder, topics.DEAD_LETTERS)]
     inserts = []
     for source in KEYS:
         rows = events(source)
         if source == LEGACY:
             for file, found in real_rows().items():
                 rows += [event(source, number, row, revision=file) for number, row in found.items()]
-        definitions.append(table(folder, topics.raw(source), rows))
+        definitions.append(feed_run.table(folder, topics.raw(source), rows))
         for statement in jobs.statements(jobs.NORMALIZE / f"{source}.sql"):
             (inserts if statement.startswith("insert") else definitions).append(statement)
-    flink(
+    feed_run.through_flink(
         {
             "settings": {"parallelism.default": "1", "table.local-time-zone": "UTC"},
             "batch": {"definitions": definitions, "inserts": inserts},
@@ -264,52 +262,7 @@ def la(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
         },
         folder / "changelog",
     )
-    return Outcome(written(folder / "incidents"), written(folder / "dead_letters"))
-
-
-def table(folder: Path, topic: topics.Topic, rows: list[dict[str, Any]] | None = None) -> str:
-    """A table over JSON lines with the columns of the Kafka table; partition and offset are plain columns."""
-    name = tables.table_name(topic)
-    columns = tables.columns(topic.schema)
-    if rows is not None:
-        columns |= {column: kind.removesuffix(" metadata virtual") for column, kind in tables.POSITION.items()}
-        (folder / name).mkdir()
-        lines = (json.dumps({**row, "partition": 1, "offset": offset}) + "\n" for offset, row in enumerate(rows))
-        (folder / name / "rows.json").write_text("".join(lines), encoding="utf-8")
-    return tables.create(
-        name,
-        columns,
-        {
-            "connector": "filesystem",
-            "path": (folder / name).as_uri(),
-            "format": "json",
-            "json.timestamp-format.standard": "ISO-8601",
-        },
-    )
-
-
-def flink(request: dict[str, Any], changelog: Path) -> None:
-    try:
-        installed = Installed(Path(os.environ.get("CIVICWIRE_PARTS", ROOT / ".parts")))
-        environment = {
-            **{name: value for name, value in os.environ.items() if name not in {"FLINK_CONF_DIR", "FLINK_LIB_DIR"}},
-            "JAVA_HOME": str(installed.java.parent.parent),
-            "FLINK_HOME": str(installed.flink_home),
-            "JVM_ARGS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-        }
-        command = [str(installed.flink_python), str(Path(__file__).parent / "flink_local.py"), str(changelog)]
-    except EnvironmentMissingError as error:
-        pytest.skip(str(error))
-    done = subprocess.run(
-        command, input=json.dumps(request), text=True, capture_output=True, env=environment, check=False, timeout=500
-    )
-    causes = [line for line in done.stderr.splitlines() if "Caused by" in line]
-    assert done.returncode == 0, "\n".join(causes[-3:] or done.stderr.splitlines()[-20:])
-
-
-def written(folder: Path) -> list[dict[str, Any]]:
-    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith((".", "_"))]
-    return [json.loads(line) for path in files for line in path.read_text(encoding="utf-8").splitlines()]
+    return Outcome(feed_run.written(folder / "incidents"), feed_run.written(folder / "dead_letters"))
 
 
 def mapped(source: str, target: str, code: str) -> str | None:
