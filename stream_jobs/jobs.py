@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,10 +90,11 @@ class Job:
 
     @property
     def fingerprint(self) -> str:
-        """Changes with the job's own statements and its delivery guarantee: then an old checkpoint may not fit."""
+        """Changes with the job's statements, settings and delivery guarantee: then an old checkpoint may not fit."""
         statements = (*self.definitions, *self.inserts)
         own = [text for text in statements if not text.startswith(TABLE)]
         own.append("exactly-once" if any("= 'exactly-once'" in text for text in statements) else "at-least-once")
+        own.append(json.dumps(self.settings, sort_keys=True))
         return hashlib.blake2b("\n".join(own).encode(), digest_size=8).hexdigest()
 
 

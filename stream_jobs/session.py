@@ -241,12 +241,17 @@ class Session:
         return self._savepoints.glob(f"savepoint-{job_id[:6]}-*/_metadata")
 
     def as_it_ran(self, job: Job) -> Job:
-        """Return ``job`` with the statements with which it was last started, which the files may have lost since."""
+        """Return ``job`` with the statements and settings of its last start, which the files may have lost since."""
         known = self._remembered().get(job.name, {}).get("statements")
         if known is None:
             return job
         tables = [text for text in job.definitions if text.startswith(TABLE)]
-        return replace(job, definitions=(*tables, *known["views"]), inserts=tuple(known["inserts"]))
+        return replace(
+            job,
+            definitions=(*tables, *known["views"]),
+            inserts=tuple(known["inserts"]),
+            settings=known.get("settings", job.settings),
+        )
 
     def ran(self, name: str) -> Ran | None:
         """Return how the job of that name was last started; None where it never was."""
@@ -342,7 +347,7 @@ class Session:
             "fingerprint": job.fingerprint,
             "reads": _reads(job),
             "ids": [*earlier, job_id],
-            "statements": {"views": views, "inserts": list(job.inserts)},
+            "statements": {"views": views, "inserts": list(job.inserts), "settings": job.settings},
         }
         self._write(remembered)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from stream_rows import AUSTIN, SAN_DIEGO
@@ -111,10 +112,12 @@ def test_a_feed_keeps_its_transactions_when_another_comes_before_it():
     assert set(alone) < set(jobs.normalize(transactional, [AUSTIN, SAN_DIEGO]).inserts)
 
 
-def test_the_fingerprint_ignores_addresses_and_notices_guarantee_and_statements():
+def test_the_fingerprint_ignores_addresses_and_notices_guarantee_settings_and_statements():
     here = jobs.windows(SOMEWHERE).fingerprint
     assert jobs.windows(tables.Cluster("other:1", "http://other")).fingerprint == here
     assert jobs.windows(tables.Cluster("broker:9092", "http://registry", exactly_once=True)).fingerprint != here
+    otherwise = {**jobs.windows(SOMEWHERE).settings, "table.optimizer.agg-phase-strategy": "TWO_PHASE"}
+    assert replace(jobs.windows(SOMEWHERE), settings=otherwise).fingerprint != here, "state of another shape"
     assert jobs.normalize(SOMEWHERE).fingerprint != here
 
 

@@ -135,6 +135,7 @@ def test_a_job_can_be_started_with_the_statements_that_it_ran_whatever_the_files
     start(flink, old)
     of_file = jobs.script
     monkeypatch.setattr(jobs, "script", lambda path: of_file(path).replace("'theft'", "'fraud'"))
+    monkeypatch.setattr(jobs, "OBJECT_REUSE", {})
     new = jobs.normalize(SOMEWHERE, ["austin_crime_reports"])
     assert new != old
     assert flink.as_it_ran(new) == old
