@@ -56,7 +56,7 @@ def _head(draft: Draft) -> str:
 -- Read it against the portal's own words before you trust it, and say here what is particular about the feed.
 -- One raw event becomes one incident, or a dead letter, or both (an earlier good revision is withdrawn). Stateless and
 -- total: no value in a row can make an expression fail.
--- `step.end` and `step.after` keep two selects apart, so that a value is worked out once and not wherever it is named.
+-- The numbers of `step` keep selects apart, so that a value is worked out once and not wherever it is named.
 -- Words in double braces are filled in: the row from Avro, mappings from the crosswalks.
 -- `civicwire jobs sql normalize/{draft.key}` prints it filled in.
 {{% import 'step.jinja' as step %}}
@@ -78,7 +78,7 @@ def _published(draft: Draft) -> str:
         items.append((_call("nullif", f"trim({_row(draft, column)})", "''"), name))
     if guess.domestic is not None:
         items.append((f"upper(trim({_row(draft, guess.domestic)}))", "domestic_text"))
-    return f"select\n    *,\n{_in(_listed(items))},\n    {_end(1)}\nfrom raw_{draft.key}"
+    return f"select\n    *,\n{_in(_listed(items))},\n    {{{{ step.first() }}}}\nfrom raw_{draft.key}"
 
 
 def _texts(draft: Draft) -> dict[str, str]:
@@ -122,13 +122,13 @@ def _civil(draft: Draft) -> str:
     if guess.closed is not None:
         items.append((_civil_text("closed_text", guess.closed.form, draft), "closed_civil"))
     items += _degrees(draft)
-    return _computed("published", 1, [*items, ("", _end(2))])
+    return _computed("published", [*items, ("", _next(1))])
 
 
 def _clocked(draft: Draft) -> Iterable[str]:
     if draft.guess.clock is not None:
         civil = "concat(substring(occurred_raw, 1, 10), ' ', coalesce(clock, '00:00:00'))"
-        yield _computed("civil", 2, [(civil, "occurred_civil"), ("", _end(3))])
+        yield _computed("civil", [(civil, "occurred_civil"), ("", _next(2))])
 
 
 def _judged(draft: Draft, before: str) -> str:
@@ -136,6 +136,7 @@ def _judged(draft: Draft, before: str) -> str:
     reason = [
         "-- a date that does not exist (month 13, 30 February) does not survive the round trip",
         "case",
+        f"    {{{{ step.last({2 if guess.clock is None else 3}) }}}}",
         "    when coalesce(occurred_text, '') = '' then 'event_time_missing'",
         f"    when {_real('occurred_civil')}",
         "        then case when regexp(occurred_civil, '^(19|20)') then '' else 'event_time_out_of_range' end",
@@ -144,7 +145,7 @@ def _judged(draft: Draft, before: str) -> str:
     ]
     if guess.key:
         mismatch = f"key_text is null or key_text <> regexp_replace(record_id, {', '.join(_EDGES)})"
-        reason.insert(2, f"    when {mismatch} then 'key_mismatch'")
+        reason.insert(3, f"    when {mismatch} then 'key_mismatch'")
     items: list[Item] = [
         ("\n".join(reason), "reason"),
         (_precision(draft), "time_precision"),
@@ -160,7 +161,7 @@ def _judged(draft: Draft, before: str) -> str:
         items.append(
             ("coalesce(latitude between -90 and 90 and longitude between -180 and 180, false)", "has_coordinates")
         )
-    return _computed(before, 2 if guess.clock is None else 3, items)
+    return _computed(before, items)
 
 
 def _real(civil: str) -> str:
@@ -455,13 +456,13 @@ def _listed(items: Iterable[Item]) -> str:
     return ",\n".join(f"{expression} as {name}" if expression else name for expression, name in items)
 
 
-def _computed(before: str, step: int, items: list[Item]) -> str:
-    """Return the select that adds computed columns to those of ``before``, which ends step number ``step``."""
-    return f"select\n    {before}.*,\n    {{{{ step.after({step}) }}}},\n{_in(_listed(items))}\nfrom {before}"
+def _computed(before: str, items: list[Item]) -> str:
+    """Return the select that adds computed columns to those of ``before``."""
+    return f"select\n    {before}.*,\n{_in(_listed(items))}\nfrom {before}"
 
 
-def _end(step: int) -> str:
-    return f"{{{{ step.end({step}) }}}}"
+def _next(step: int) -> str:
+    return f"{{{{ step.next({step}) }}}}"
 
 
 def _in(text: str) -> str:

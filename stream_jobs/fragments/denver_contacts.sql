@@ -37,14 +37,13 @@ with published as (
             nullif(trim(regexp_replace(`row`.incident_intersection_1, '[\s\xA0]+', ' ')), ''),
             nullif(trim(regexp_replace(`row`.incident_intersection_2, '[\s\xA0]+', ' ')), '')
         ) as crossing,
-        {{ step.end(1) }}
+        {{ step.first() }}
     from raw_{{ source }}
 ),
 
 clocked as (
     select
         published.*,
-        {{ step.after(1) }},
         case
             {{ civil.twelve_hours('created_text') | indent(12) }}
         end as created_raw,
@@ -72,14 +71,13 @@ clocked as (
         try_cast(trim(`row`.latitude) as double) as latitude,
         try_cast(trim(`row`.longitude) as double) as longitude,
         case when regexp(district, '^[1-9][0-9]?$') then district end as area,
-        {{ step.end(2) }}
+        {{ step.next(1) }}
     from published
 ),
 
 timed as (
     select
         clocked.*,
-        {{ step.after(2) }},
         case
             when created_text <> '' then created_raw
             when created_day <> '' then concat(created_date, ' 00:00:00')
@@ -94,14 +92,14 @@ timed as (
             else 'coordinates_missing'
         end as coordinates,
         nullif(concat_ws(', ', coalesce(nullif(address, ''), nullif(crossing, '')), zip), '') as place,
-        {{ step.end(3) }}
+        {{ step.next(2) }}
     from clocked
 )
 
 select
     timed.*,
-    {{ step.after(3) }},
     case
+        {{ step.last(3) }}
         when occurred_civil is null then 'event_time_missing'
         {{ civil.verdict('occurred_civil') | indent(8) }}
     end as reason

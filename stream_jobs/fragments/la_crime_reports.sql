@@ -32,7 +32,7 @@ with published as (
         nullif(trim(regexp_replace(`row`.cross_street, ' +', ' ')), '') as cross_street,
         try_cast(`row`.lat as double) as latitude,
         try_cast(`row`.lon as double) as longitude,
-        {{ step.end(1) }}
+        {{ step.first() }}
     from raw_{{ source }}
 ),
 
@@ -40,8 +40,8 @@ with published as (
 
 select
     timed.*,
-    {{ step.after(4) }},
     case
+        {{ step.last(4) }}
         when dr_no is null or dr_no <> trim(record_id) then 'key_mismatch'
         when coalesce(occurred_text, '') = '' then 'event_time_missing'
         {{ civil.verdict('occurred_civil') | indent(8) }}

@@ -34,16 +34,16 @@ with published as (
         nullif(trim(`row`.clearance_status), '') as clearance_status,
         try_cast(`row`.latitude as double) as latitude,
         try_cast(`row`.longitude as double) as longitude,
-        {{ step.end(1) }}
+        {{ step.first() }}
     from raw_austin_crime_reports
 )
 
 select
     published.*,
-    {{ step.after(1) }},
     {{ occurred_civil | indent(4) }} as occurred_civil,
     case when occurred_text <> '' or {{ clock }} is not null then 'minute' else 'day' end as time_precision,
     case
+        {{ step.last(1) }}
         when incident_report_number is null or incident_report_number <> trim(record_id) then 'key_mismatch'
         when {{ occurred_civil }} is null then 'event_time_missing'
         {{ civil.verdict(occurred_civil) | indent(8) }}

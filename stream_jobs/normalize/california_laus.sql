@@ -22,14 +22,13 @@ with published as (
         nullif(regexp_replace(`row`.employment, '[\s\h,]', ''), '') as employment_text,
         nullif(regexp_replace(`row`.unemployment, '[\s\h,]', ''), '') as unemployment_text,
         nullif(regexp_replace(`row`.unemployment_rate, '[\s\h,]', ''), '') as rate_text,
-        {{ step.end(1) }}
+        {{ step.first() }}
     from raw_california_laus
 ),
 
 dated as (
     select
         published.*,
-        {{ step.after(1) }},
         case
             when regexp(date_text, '^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?$') then substring(date_text, 1, 10)
             when regexp(date_text, '^[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}([T ].*)?$')
@@ -45,14 +44,13 @@ dated as (
         try_cast(employment_text as decimal(20, 2)) as employment,
         try_cast(unemployment_text as decimal(20, 2)) as unemployment,
         try_cast(replace(rate_text, '%', '') as decimal(20, 10)) as rate,
-        {{ step.end(2) }}
+        {{ step.next(1) }}
     from published
 ),
 
 scaled as (
     select
         dated.*,
-        {{ step.after(2) }},
         case
             when rate is null then false
             when position('%' in rate_text) > 0 then true
@@ -64,6 +62,7 @@ scaled as (
         end as is_percent,
         -- a date that does not exist (month 13, 30 February) does not survive the round trip
         case
+            {{ step.last(2) }}
             when
                 area_type is null or area_name is null or adjusted is null or date_text is null
                 or concat_ws('|', area_type, area_name, date_text, adjusted)
@@ -74,15 +73,17 @@ scaled as (
                 then case when regexp(day_text, '^(19|20)') then '' else 'event_time_out_of_range' end
             else 'event_time_unparsable'
         end as reason,
-        {{ step.end(3) }}
+        {{ step.next(2) }}
     from dated
 )
 
 select
     scaled.*,
-    {{ step.after(3) }},
     -- decimal arithmetic: 2.8 percent is 0.028 and not 0.027999…
-    cast(case when is_percent then rate / 100 else rate end as double) as fraction
+    case
+        {{ step.last(3, 'null') }}
+        else cast(case when is_percent then rate / 100 else rate end as double)
+    end as fraction
 from scaled;
 
 insert into indicators (

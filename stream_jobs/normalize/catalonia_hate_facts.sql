@@ -24,7 +24,7 @@ with published as (
         lower(trim(`row`.canal_dels_fets)) as channel,
         trim(`row`.nombre_fets_o_infraccions) as facts,
         trim(`row`.nombre_v_ctimes) as victim_count,
-        {{ step.end(1) }}
+        {{ step.first() }}
     from raw_catalonia_hate_facts
 ),
 
@@ -32,8 +32,7 @@ with published as (
 
 select
     judged.*,
-    {{ step.after(3) }},
-    coalesce({{ category }}, 'unmapped') as category
+    case {{ step.last(3) }} else coalesce({{ category }}, 'unmapped') end as category
 from judged;
 
 insert into incidents (

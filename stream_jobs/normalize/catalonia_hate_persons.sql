@@ -25,7 +25,7 @@ with published as (
         {{ catalonia.words('sexe') }} as sex_code,
         {{ catalonia.words('edat_inici_fets') }} as age_code,
         trim(`row`.nombre) as persons,
-        {{ step.end(1) }}
+        {{ step.first() }}
     from raw_catalonia_hate_persons
 ),
 
@@ -34,19 +34,17 @@ with published as (
 described as (
     select
         judged.*,
-        {{ step.after(3) }},
         coalesce({{ category }}, 'unmapped') as category,
         lower(role_code) as role_text,
         lower(sex_code) as sex_text,
         try_cast(age_code as double) as age_given,
-        {{ step.end(4) }}
+        {{ step.next(3) }}
     from judged
 )
 
 select
     described.*,
-    {{ step.after(4) }},
-    {{ record.mapped('role_text', role) }} as `role`,
+    case {{ step.last(4) }} else {{ record.mapped('role_text', role) }} end as `role`,
     {{ record.mapped('sex_text', sex) }} as sex,
     {{ record.age('age_given', 0) }} as age
 from described;

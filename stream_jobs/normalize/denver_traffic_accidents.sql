@@ -40,14 +40,13 @@ with published as (
         nullif(trim(`row`.light_condition), '') as light_condition_code,
         trim(`row`.seriously_injured) as injured_text,
         trim(`row`.fatalities) as fatalities_text,
-        {{ step.end(1) }}
+        {{ step.first() }}
     from raw_denver_traffic_accidents
 ),
 
 clocked as (
     select
         published.*,
-        {{ step.after(1) }},
         case
             when {{ civil.is_epoch('occurred_text') }}
                 then {{ civil.of_epoch('occurred_text', "'America/Denver'") | indent(16) }}
@@ -58,14 +57,13 @@ clocked as (
                 then {{ civil.of_epoch('reported_text', "'America/Denver'") | indent(16) }}
             {{ civil.twelve_hours('reported_text') | indent(12) }}
         end as reported_raw,
-        {{ step.end(2) }}
+        {{ step.next(1) }}
     from published
 ),
 
 timed as (
     select
         clocked.*,
-        {{ step.after(2) }},
         case
             when date_format(try_cast(occurred_raw as timestamp(0)), 'yyyy-MM-dd HH:mm:ss') = occurred_raw
                 then date_format(
@@ -91,14 +89,14 @@ timed as (
         ) as accident_type,
         -- UI is the police's word for unknown, in districts for certain
         nullif(nullif(nullif(trim(both '-' from neighbourhood), ''), 'ui'), 'unknown') as area,
-        {{ step.end(3) }}
+        {{ step.next(2) }}
     from clocked
 )
 
 select
     timed.*,
-    {{ step.after(3) }},
     case
+        {{ step.last(3) }}
         when incident_number is null or incident_number <> record_number then 'key_mismatch'
         when coalesce(occurred_text, '') = '' then 'event_time_missing'
         when occurred_civil is null then 'event_time_unparsable'

@@ -35,7 +35,7 @@ with published as (
         nullif(trim(regexp_replace(`row`.location, ' +', ' ')), '') as place,
         try_cast(`row`.lat as double) as latitude,
         try_cast(`row`.lon as double) as longitude,
-        {{ step.end(1) }}
+        {{ step.first() }}
     from raw_la_nibrs_offenses
 ),
 
@@ -43,8 +43,8 @@ with published as (
 
 select
     timed.*,
-    {{ step.after(4) }},
     case
+        {{ step.last(4) }}
         when uniquenibrno is null or uniquenibrno <> trim(record_id) then 'key_mismatch'
         when coalesce(occurred_text, '') = '' then 'event_time_missing'
         {{ civil.verdict('occurred_civil') | indent(8) }}

@@ -30,14 +30,14 @@ with published as (
             nullif(trim(`row`.address_road_intersecting), ''),
             nullif(trim(`row`.address_sfx_intersecting), '')
         ) as cross_street,
-        {{ step.end(1) }}
+        {{ step.first() }}
     from raw_san_diego_calls
 )
 
 select
     published.*,
-    {{ step.after(1) }},
     case
+        {{ step.last(1) }}
         when incident_num is null or incident_num <> trim(record_id) then 'key_mismatch'
         when coalesce(occurred_civil, '') = '' then 'event_time_missing'
         {{ civil.verdict('occurred_civil') | indent(8) }}

@@ -22,12 +22,18 @@ NOWHERE = tables.Cluster("localhost:1", "http://localhost:2")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the SQL made of all rows: incidents by (incident_id, revision), dead letters by dead_id, windows by key."""
+    """What the SQL made of all rows: incidents by (incident_id, revision), dead letters by dead_id, windows by key.
+
+    ``plan`` is the part of Flink's explanation that says what is worked out where, for the feeds of normalise;
+    ``pasted`` is the same for the SQL as it is printed, in which each insert has the view for itself.
+    """
 
     incidents: dict[tuple[str, int], dict[str, Any]]
     dead_letters: dict[str, dict[str, Any]]
     counts: dict[tuple[str, ...], tuple[Any, ...]]
     arrivals: dict[tuple[str, ...], tuple[Any, ...]]
+    plan: str
+    pasted: str
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +73,10 @@ def flink(tmp_path_factory: pytest.TempPathFactory, real_rows: dict[str, list[di
         {letter["dead_id"]: letter for letter in feed_run.written(folder / "dead_letters")},
         _upserted(changes, "incident_counts", len(tables.COUNT_KEY)),
         _upserted(changes, "arrivals", len(tables.ARRIVAL_KEY)),
+        *(
+            (folder / name).read_text(encoding="utf-8").partition("== Optimized Execution Plan ==")[2]
+            for name in ("plan", "plan.pasted")
+        ),
     )
 
 

@@ -152,3 +152,8 @@ def test_every_real_row_becomes_an_incident(flink, real_data, real_rows):
     assert all(incident["category"] != "unmapped" for incident in incidents)
     flags = [flag for incident in incidents for flag in incident["quality_flags"].split(",")]
     assert (flags.count("time_2400"), flags.count("time_unknown")) == (73, 64)
+
+
+def test_each_row_is_judged_once_for_incident_and_dead_letter_and_once_for_each_as_printed(flink):
+    condition = "incident_report_number IS NULL"
+    assert (flink.plan.count(condition), flink.pasted.count(condition)) == (1, 2)
