@@ -18,7 +18,6 @@ from stream_rows import NO_VALUES
 
 from civicwire.settings import ROOT
 from producers import catalog, rows
-from schemas import topics
 from stream_jobs import crosswalk, jobs
 
 OLD, LEGACY, NIBRS = "la_crime_2010_2019", "la_crime_2020_2024", "la_nibrs_offenses"
@@ -243,26 +242,11 @@ def real() -> dict[int, dict[str, dict[str, str | None]]]:
 @pytest.fixture(scope="module")
 def la(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     """One Flink run over every case of the three tables and over the real rows."""
-    folder = tmp_path_factory.mktemp("la")
-    definitions = [feed_run.table(folder, topics.INCIDENTS), feed_run.table(folder, topics.DEAD_LETTERS)]
-    inserts = []
-    for source in KEYS:
-        rows = events(source)
-        if source == LEGACY:
-            for file, found in real_rows().items():
-                rows += [event(source, number, row, revision=file) for number, row in found.items()]
-        definitions.append(feed_run.table(folder, topics.raw(source), rows))
-        for statement in jobs.statements(jobs.NORMALIZE / f"{source}.sql"):
-            (inserts if statement.startswith("insert") else definitions).append(statement)
-    feed_run.through_flink(
-        {
-            "settings": {"parallelism.default": "1", "table.local-time-zone": "UTC"},
-            "batch": {"definitions": definitions, "inserts": inserts},
-            "streaming": {"settings": {}, "definitions": [], "queries": {}},
-        },
-        folder / "changelog",
-    )
-    return Outcome(feed_run.written(folder / "incidents"), feed_run.written(folder / "dead_letters"))
+    made = {source: events(source) for source in KEYS}
+    for file, found in real_rows().items():
+        made[LEGACY] += [event(LEGACY, number, row, revision=file) for number, row in found.items()]
+    records = feed_run.run(tmp_path_factory.mktemp("la"), made).records
+    return Outcome(records["incidents"], records["dead_letters"])
 
 
 def mapped(source: str, target: str, code: str) -> str | None:
