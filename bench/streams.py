@@ -7,6 +7,10 @@ those a delete. Runs read a topic from its start, parallelism 2. Each job runs t
 in which Java has yet to compile what Flink made of the SQL, stands beside the second as ``cold``:
 
 - ``decode``: Flink reads and decodes the topic, all columns, into a black hole;
+- ``copy``: Flink reads the incidents, all columns, and writes them to another topic as they are: what a job that
+  writes a record for each record can reach at best;
+- ``newest``: Flink's own way to the newest revision of each incident (a rank) and their counts by hour, day and month,
+  into a black hole: windows without restatements, arrivals and publishing;
 - ``normalize``: the job as it is deployed, of the one feed, into a later version of its topics;
 - ``windows``: the job as it is deployed: hours, days, months, arrivals, into the real topics;
 - ``quix`` (``--quix`` names a Python that has ``quixstreams==3.28.0`` and fastavro): the newest revision of each
@@ -55,6 +59,22 @@ FEEDS = ["austin_crime_reports", "san_diego_calls", "la_crime_2020_2024", "denve
 CATEGORIES = ["theft", "assault", "burglary", "robbery", "fraud", "vandalism", "disorder", "traffic"]
 POLL_EVENTS = 2_000
 LOOK_SECONDS = 0.2
+
+NEWEST = (
+    """create temporary view ranked as
+    select *, row_number() over (partition by incident_id order by arrived_at desc) as place
+    from (select *, proctime() as arrived_at from incidents)""",
+    """create temporary view windowed as
+    select *, 'hour' as grain, substring(occurred_local, 1, 13) as window_start from ranked where place = 1
+    union all
+    select *, 'day' as grain, substring(occurred_local, 1, 10) as window_start from ranked where place = 1
+    union all
+    select *, 'month' as grain, substring(occurred_local, 1, 7) as window_start from ranked where place = 1""",
+)
+COUNT_NEWEST = """insert into hole
+    select source, grain, window_start, area, category, kind, count(*)
+    from windowed
+    group by source, grain, window_start, area, category, kind"""
 
 
 def reports(count: int) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -186,6 +206,33 @@ class Runs:
         insert = f"insert into hole select {names} from {name}"  # noqa: S608  our own names
         return self._timed(jobs.Job("decode", group, (topic,), (), False, (source, hole), (insert,), {}))
 
+    def copy(self) -> dict[str, Any]:
+        """Write the incidents to another topic as they are."""
+        topic = topics.INCIDENTS
+        copied = replace(topic, name="copied")
+        kafka_topics.ensure(self._cluster.kafka, [copied])
+        registry.register(self._cluster.registry, copied)
+        names = ", ".join(f"`{column}`" for column in tables.columns(topic.schema))
+        group = f"bench-{time.time_ns()}"
+        source = tables.source(self._cluster, topic, group=group, from_start=True)
+        sink = tables.sink(self._cluster, copied, key="incident_id")
+        insert = f"insert into copied select {names} from incidents"  # noqa: S608  our own names
+        statements = ((source, sink), (insert,))
+        return self._timed(jobs.Job("copy", group, (topic,), (copied,), False, *statements, jobs.OBJECT_REUSE))
+
+    def newest(self) -> dict[str, Any]:
+        """Count the newest revision of each incident by hour, day and month, into a black hole."""
+        group = f"bench-{time.time_ns()}"
+        source = tables.source(
+            self._cluster, topics.INCIDENTS, group=group, from_start=True, fields=jobs.COUNTED_FIELDS
+        )
+        columns = {column: "string" for column in tables.COUNT_KEY} | {"incidents": "bigint"}
+        hole = tables.create("hole", columns, {"connector": "blackhole"}, primary_key=tables.COUNT_KEY)
+        definitions = (source, hole, *NEWEST)
+        settings = jobs.windows(self._cluster).settings
+        job = jobs.Job("newest", group, (topics.INCIDENTS,), (), True, definitions, (COUNT_NEWEST,), settings)
+        return self._timed(job)
+
     def normalize(self, version: int) -> dict[str, Any]:
         """The job of the one feed as it is deployed; a version that is new has read nothing yet."""
         later = replace(self._cluster, versions={"incidents": version})
@@ -267,6 +314,8 @@ def main() -> None:
         found["decode raw, cold"] = runs.decode(RAW)
         found["decode raw"] = runs.decode(RAW)
         found["decode incidents"] = runs.decode(topics.INCIDENTS)
+        found["copy incidents"] = runs.copy()
+        found["newest incidents"] = runs.newest()
         found["windows, cold"] = runs.windows()
         found["windows"] = runs.windows()
         found["normalize, cold"] = runs.normalize(2)
@@ -279,6 +328,8 @@ def main() -> None:
         found[f"{job} / decode"] = round(rate[job] / rate[decoded], 2)
         cpu = found[decoded]["cpu_seconds"] / found[job]["cpu_seconds"]
         found[f"{job} / decode, processor time"] = round(cpu, 2)
+    found["copy / decode"] = round(rate["copy incidents"] / rate["decode incidents"], 2)
+    found["normalize / copy"] = round(rate["normalize"] / rate["copy incidents"], 2)
     if asked.quix:
         for name in ("quix", "quix, months alone"):
             found[f"windows / {name}"] = round(rate["windows"] / rate[name], 1)
