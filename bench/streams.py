@@ -226,7 +226,7 @@ class Runs:
         source = tables.source(
             self._cluster, topics.INCIDENTS, group=group, from_start=True, fields=jobs.COUNTED_FIELDS
         )
-        columns = {column: "string" for column in tables.COUNT_KEY} | {"incidents": "bigint"}
+        columns = dict.fromkeys(tables.COUNT_KEY, "string") | {"incidents": "bigint"}
         hole = tables.create("hole", columns, {"connector": "blackhole"}, primary_key=tables.COUNT_KEY)
         definitions = (source, hole, *NEWEST)
         settings = jobs.windows(self._cluster).settings
