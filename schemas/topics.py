@@ -15,7 +15,7 @@ FOR_EVER = {"retention.ms": "-1", "message.timestamp.type": "LogAppendTime"}
 COMPACTED = {
     "cleanup.policy": "compact",
     # A backfill writes the counts of a window again and again. A broker that may clean them at once does so all the
-    # time: half of its work, on the processors that the counting needs.
+    # time: three quarters of its work, on the processors that the counting needs.
     "min.compaction.lag.ms": "600000",
     "retention.ms": "-1",
     "message.timestamp.type": "LogAppendTime",
